@@ -1,0 +1,202 @@
+"""Attribute names, once each, grouped by the convention that defines them.
+
+Sources: OpenTelemetry semantic conventions (core 1.41 and the GenAI repository's main, October 2026), OpenInference
+0.1.42, Traceloop's ``opentelemetry-semantic-conventions-ai``. Names starting with ``otelkit.`` are ours because no
+convention has them yet.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+
+class GenAI:
+    """OpenTelemetry GenAI conventions (``gen_ai.*``)."""
+
+    OPERATION: Final = "gen_ai.operation.name"
+    PROVIDER: Final = "gen_ai.provider.name"
+    SYSTEM: Final = "gen_ai.system"  # legacy name of PROVIDER
+    CONVERSATION_ID: Final = "gen_ai.conversation.id"
+    OUTPUT_TYPE: Final = "gen_ai.output.type"
+    REQUEST_MODEL: Final = "gen_ai.request.model"
+    REQUEST_STREAM: Final = "gen_ai.request.stream"
+    REQUEST_MAX_TOKENS: Final = "gen_ai.request.max_tokens"
+    REQUEST_TEMPERATURE: Final = "gen_ai.request.temperature"
+    REQUEST_TOP_P: Final = "gen_ai.request.top_p"
+    RESPONSE_ID: Final = "gen_ai.response.id"
+    RESPONSE_MODEL: Final = "gen_ai.response.model"
+    FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
+    TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"  # seconds
+    INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"  # includes cached
+    OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"  # includes reasoning
+    CACHE_READ_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
+    CACHE_WRITE_TOKENS: Final = "gen_ai.usage.cache_write.input_tokens"
+    CACHE_CREATION_TOKENS: Final = "gen_ai.usage.cache_creation.input_tokens"  # legacy name of CACHE_WRITE_TOKENS
+    REASONING_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
+    TOKEN_TYPE: Final = "gen_ai.token.type"  # metric attribute: input, output
+    AGENT_ID: Final = "gen_ai.agent.id"
+    AGENT_NAME: Final = "gen_ai.agent.name"
+    WORKFLOW_NAME: Final = "gen_ai.workflow.name"
+    TOOL_NAME: Final = "gen_ai.tool.name"
+    TOOL_TYPE: Final = "gen_ai.tool.type"
+    TOOL_DESCRIPTION: Final = "gen_ai.tool.description"
+    TOOL_CALL_ID: Final = "gen_ai.tool.call.id"
+    TOOL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"  # content
+    TOOL_RESULT: Final = "gen_ai.tool.call.result"  # content
+    TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"  # content
+    SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"  # content
+    INPUT_MESSAGES: Final = "gen_ai.input.messages"  # content
+    OUTPUT_MESSAGES: Final = "gen_ai.output.messages"  # content
+    DATA_SOURCE_ID: Final = "gen_ai.data_source.id"
+    RETRIEVAL_TOP_K: Final = "gen_ai.retrieval.top_k"
+    RETRIEVAL_QUERY: Final = "gen_ai.retrieval.query.text"  # content
+    RETRIEVAL_DOCUMENTS: Final = "gen_ai.retrieval.documents"  # content: [{id, score}]
+    EMBEDDING_DIMENSIONS: Final = "gen_ai.embeddings.dimension.count"
+
+
+class Operation:
+    """Values of ``gen_ai.operation.name``; ``rerank`` and ``run_job`` are ours until a convention names them."""
+
+    CHAT: Final = "chat"
+    GENERATE_CONTENT: Final = "generate_content"
+    TEXT_COMPLETION: Final = "text_completion"
+    EMBEDDINGS: Final = "embeddings"
+    RETRIEVAL: Final = "retrieval"
+    RERANK: Final = "rerank"
+    EXECUTE_TOOL: Final = "execute_tool"
+    CREATE_AGENT: Final = "create_agent"
+    INVOKE_AGENT: Final = "invoke_agent"
+    INVOKE_WORKFLOW: Final = "invoke_workflow"
+    JOB: Final = "run_job"
+
+    # The leaves that tokens are counted on: agents and workflows restate their children's totals.
+    INFERENCE: Final = frozenset({"chat", "generate_content", "text_completion"})
+
+
+class Core:
+    """OpenTelemetry core conventions."""
+
+    SERVICE_NAME: Final = "service.name"
+    SERVICE_NAMESPACE: Final = "service.namespace"
+    SERVICE_VERSION: Final = "service.version"
+    SERVICE_INSTANCE_ID: Final = "service.instance.id"
+    DEPLOYMENT_ENVIRONMENT: Final = "deployment.environment.name"
+    ERROR_TYPE: Final = "error.type"
+    EXCEPTION_TYPE: Final = "exception.type"
+    EXCEPTION_MESSAGE: Final = "exception.message"
+    EXCEPTION_STACKTRACE: Final = "exception.stacktrace"
+    EXCEPTION_EVENT: Final = "exception"  # name of the span event
+    USER_ID: Final = "user.id"
+    SESSION_ID: Final = "session.id"
+    SERVER_ADDRESS: Final = "server.address"
+    SERVER_PORT: Final = "server.port"
+    HTTP_METHOD: Final = "http.request.method"
+    HTTP_STATUS: Final = "http.response.status_code"
+    HTTP_ROUTE: Final = "http.route"
+    URL_PATH: Final = "url.path"
+    URL_QUERY: Final = "url.query"
+    URL_FULL: Final = "url.full"
+    URL_SCHEME: Final = "url.scheme"
+    CLIENT_ADDRESS: Final = "client.address"
+    CODE_FUNCTION: Final = "code.function.name"
+    CODE_FILE: Final = "code.file.path"
+    CODE_LINE: Final = "code.line.number"
+    DB_SYSTEM: Final = "db.system.name"
+    MESSAGING_SYSTEM: Final = "messaging.system"
+    LOG_RECORD_UID: Final = "log.record.uid"
+    THREAD_NAME: Final = "thread.name"
+
+
+class Otelkit:
+    """Our own names, for what no convention has yet."""
+
+    METRICS: Final = "otelkit.metrics"  # resource: "sdk" where this process derives its own metrics
+    GROUP_ID: Final = "otelkit.group.id"
+    REQUEST_ID: Final = "otelkit.request.id"
+    DUPLICATE: Final = "otelkit.duplicate"  # another span already counts this call
+    COST_USD: Final = "otelkit.cost.usd"  # US dollars; absent = unknown
+    COST_SOURCE: Final = "otelkit.cost.source"  # override, genai-prices, declared-free
+    SLOW: Final = "otelkit.slow"  # the request took longer than OTELKIT_SLOW_REQUEST_SECONDS
+    STEP: Final = "otelkit.step"  # kind of a decorated step where no gen_ai operation fits
+    OUTCOME: Final = "otelkit.outcome"  # success, error, cancelled, closed_early
+    RESULT_COUNT: Final = "otelkit.retrieval.result_count"
+    SCORE_MAX: Final = "otelkit.retrieval.score.max"
+    SCORE_MIN: Final = "otelkit.retrieval.score.min"
+    SCORE_MEAN: Final = "otelkit.retrieval.score.mean"
+    SCORES: Final = "otelkit.retrieval.scores"  # numbers only, at most 50
+    RERANK_MODEL: Final = "otelkit.rerank.model"
+    CHUNK_COUNT: Final = "otelkit.stream.chunks"
+    TOOL_INTEGRATION: Final = "otelkit.tool.integration"
+    TOOL_ACTION: Final = "otelkit.tool.action"
+    JOB_NAME: Final = "otelkit.job.name"
+    CONSENT_CATEGORIES: Final = "otelkit.consent.categories"
+    CONSENT_POLICY_VERSION: Final = "otelkit.consent.policy_version"
+    DROP_REASON: Final = "otelkit.drop.reason"
+    SIGNAL: Final = "otelkit.signal"
+    INPUT_VALUE: Final = "otelkit.input"  # content: what a workflow, agent or job was given
+    OUTPUT_VALUE: Final = "otelkit.output"  # content: what it gave back
+
+
+class OpenInference:
+    """Arize OpenInference, read by ``mapping`` and never written."""
+
+    KIND: Final = "openinference.span.kind"
+    MODEL: Final = "llm.model_name"
+    PROVIDER: Final = "llm.provider"
+    SYSTEM: Final = "llm.system"
+    PROMPT_TOKENS: Final = "llm.token_count.prompt"
+    COMPLETION_TOKENS: Final = "llm.token_count.completion"
+    TOTAL_TOKENS: Final = "llm.token_count.total"
+    CACHE_READ: Final = "llm.token_count.prompt_details.cache_read"
+    CACHE_WRITE: Final = "llm.token_count.prompt_details.cache_write"
+    REASONING: Final = "llm.token_count.completion_details.reasoning"
+    INVOCATION_PARAMETERS: Final = "llm.invocation_parameters"
+    INPUT_MESSAGES: Final = "llm.input_messages"  # prefix, content
+    OUTPUT_MESSAGES: Final = "llm.output_messages"  # prefix, content
+    TOOLS: Final = "llm.tools"  # prefix, content
+    INPUT_VALUE: Final = "input.value"  # content
+    OUTPUT_VALUE: Final = "output.value"  # content
+    INPUT_MIME: Final = "input.mime_type"
+    OUTPUT_MIME: Final = "output.mime_type"
+    EMBEDDING_MODEL: Final = "embedding.model_name"
+    EMBEDDINGS: Final = "embedding.embeddings"  # prefix, content
+    RERANKER_MODEL: Final = "reranker.model_name"
+    RERANKER_QUERY: Final = "reranker.query"  # content
+    RERANKER_DOCUMENTS: Final = "reranker.output_documents"  # prefix, content
+    RETRIEVAL_DOCUMENTS: Final = "retrieval.documents"  # prefix, content
+    TOOL_NAME: Final = "tool.name"
+    TOOL_ID: Final = "tool.id"
+    TOOL_DESCRIPTION: Final = "tool.description"
+    TOOL_PARAMETERS: Final = "tool.parameters"  # content
+    COST_TOTAL: Final = "llm.cost.total"
+    METADATA: Final = "metadata"  # content
+    PROMPT_TEMPLATE: Final = "llm.prompt_template"  # prefix, content
+
+
+class Traceloop:
+    """Traceloop OpenLLMetry and older gen_ai drafts, read by ``mapping`` and never written."""
+
+    KIND: Final = "traceloop.span.kind"
+    ENTITY_NAME: Final = "traceloop.entity.name"
+    ENTITY_INPUT: Final = "traceloop.entity.input"  # content
+    ENTITY_OUTPUT: Final = "traceloop.entity.output"  # content
+    WORKFLOW_NAME: Final = "traceloop.workflow.name"
+    ASSOCIATION: Final = "traceloop.association.properties"  # prefix
+    REQUEST_TYPE: Final = "llm.request.type"
+    MODEL: Final = "llm.request.model"
+    RESPONSE_MODEL: Final = "llm.response.model"
+    PROMPT_TOKENS: Final = "gen_ai.usage.prompt_tokens"
+    COMPLETION_TOKENS: Final = "gen_ai.usage.completion_tokens"
+    TOTAL_TOKENS: Final = "gen_ai.usage.total_tokens"
+    LLM_PROMPT_TOKENS: Final = "llm.usage.prompt_tokens"
+    LLM_COMPLETION_TOKENS: Final = "llm.usage.completion_tokens"
+    LLM_TOTAL_TOKENS: Final = "llm.usage.total_tokens"
+    CACHE_READ: Final = "gen_ai.usage.cache_read_input_tokens"
+    CACHE_WRITE: Final = "gen_ai.usage.cache_creation_input_tokens"
+    REASONING: Final = "gen_ai.usage.reasoning_tokens"
+    STREAMING: Final = "llm.is_streaming"
+    PROMPTS: Final = "gen_ai.prompt"  # prefix, content
+    COMPLETIONS: Final = "gen_ai.completion"  # prefix, content
+    FUNCTIONS: Final = "llm.request.functions"  # prefix, content
+    USER: Final = "gen_ai.user"
+    VECTOR_TOP_K: Final = "db.vector.query.top_k"
