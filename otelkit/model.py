@@ -144,7 +144,7 @@ class MetricPoint(NamedTuple):
     """One point of one series of one metric.
 
     ``value`` holds a gauge's or sum's number; histograms use ``samples`` (OTLP's count), ``total`` (OTLP's sum, None
-    where not reported), ``bounds`` and ``buckets`` (one more than bounds). ``cumulative`` is False for delta temporality.
+    where not reported), ``bounds`` and ``buckets`` (one more than bounds). ``cumulative`` is False for delta.
     Exponential histograms put scale, zero count and offsets in ``detail``, summaries their quantiles.
     """
 
