@@ -1,7 +1,7 @@
 """Every option, once; this module is the only reader of the environment.
 
-Precedence: argument, then ``OTELKIT_*``, then the standard ``OTEL_*`` variable, then an alias other tools know, then the
-default. A wrong value raises one :class:`~otelkit.errors.SettingsError` at start that names the variable, the value's
+Precedence: argument, then ``OTELKIT_*``, then the standard ``OTEL_*`` variable, then an alias other tools know,
+then the default. A wrong value raises one :class:`~otelkit.errors.SettingsError` at start that names the variable, the value's
 shape (never a secret's value) and what is allowed.
 """
 
@@ -43,7 +43,7 @@ class Option:
     secret: bool = False
 
 
-# --- parsers: text → value, ValueError says what is allowed ------------------------------------------------------------
+# --- parsers: text → value, ValueError says what is allowed --------------------------------------
 
 
 def _text(text: str) -> str:
@@ -162,9 +162,10 @@ SAMPLERS: Final = (
 def _option(
     *variables: str, default: Any, meaning: str, parse: Parser = _text, group: str, secret: bool = False
 ) -> Any:
-    return dataclasses.field(
-        default=default, metadata={"option": Option(variables, meaning, parse, group, secret)}, repr=not secret
-    )
+    option = Option(variables, meaning, parse, group, secret)
+    if isinstance(default, dict):
+        return dataclasses.field(default_factory=default.copy, metadata={"option": option}, repr=not secret)
+    return dataclasses.field(default=default, metadata={"option": option}, repr=not secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +178,7 @@ class Settings:
         "OTEL_SERVICE_NAME",
         default="",
         group="Service",
-        meaning="Name of the service (service.name). Unset: service.name of the resource attributes, else the program's name.",
+        meaning="Name of the service (service.name). Unset: from the resource attributes, else the program's name.",
     )
     environment: str = _option(
         "OTELKIT_ENVIRONMENT",
@@ -414,7 +415,7 @@ class Settings:
         default={},
         parse=_pairs,
         group="Metrics",
-        meaning="Other names for metrics, as name=alias,name=alias (http.server.request.duration=http_request_duration).",
+        meaning="Other names for metrics, as name=alias,name=alias (process.uptime=app_uptime).",
     )
 
     # --- logs
@@ -466,7 +467,7 @@ class Settings:
         default="otel",
         parse=_choice("otel", "classic"),
         group="Logs",
-        meaning="Field names in JSON lines: otel (timestamp, severity_text, body …) or classic (asctime, levelname, message …).",
+        meaning="Field names in JSON lines: otel (timestamp, severity_text …) or classic (asctime, levelname …).",
     )
 
     # --- privacy
@@ -483,7 +484,7 @@ class Settings:
         default="consent",
         parse=_choice("never", "consent", "always"),
         group="Privacy",
-        meaning="When the user's pseudonym is on spans and logs: never, with the user's consent, or always (your decision).",
+        meaning="When the user's pseudonym is on spans and logs: never, with their consent, or always.",
     )
     salt: str = _option(
         "OTELKIT_SALT",
