@@ -212,12 +212,12 @@ def _attributes(pairs: Iterable[KeyValue]) -> Attributes:
     found: dict[str, AttributeValue] = {}
     for pair in pairs:
         value = pair.value
-        text = value.string_value  # most values are text, and reading it is cheaper than asking which one is set
+        text = value.string_value  # reading the two commonest kinds is cheaper than asking which one is set
         if text:
             found[pair.key] = text
-        elif (kind := value.WhichOneof("value")) == "int_value":
-            found[pair.key] = value.int_value
-        elif kind == "bool_value":
+        elif number := value.int_value:
+            found[pair.key] = number
+        elif (kind := value.WhichOneof("value")) == "bool_value":
             found[pair.key] = value.bool_value
         elif kind == "double_value":
             found[pair.key] = value.double_value

@@ -237,8 +237,7 @@ def test_arbitrary_bytes_are_refused_or_read(body: bytes) -> None:
 
 
 JSON_FIELDS = [
-    
-                    "resourceSpans",
+    "resourceSpans",
     "resourceLogs",
     "resourceMetrics",
     "scopeSpans",
@@ -270,16 +269,13 @@ JSON_FIELDS = [
     "name",
     "startTimeUnixNano",
     "kind",
-                ,
 ]
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just("0102030405060708"),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                JSON_FIELDS
-            ),
+            st.sampled_from(JSON_FIELDS),
             inner,
             max_size=5,
         )
