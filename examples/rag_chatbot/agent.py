@@ -1,0 +1,93 @@
+"""The assistant: retrieve, ask the model, run the tools it wants, ask again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import openai
+
+import otelkit
+
+from . import llm, tools
+from .retrieval import Handbook, Passage
+
+log = logging.getLogger(__name__)
+
+MOST_ROUNDS = 3
+"""Calls to the model for one question; in the last one it gets no tools."""
+
+SYSTEM = """You are the support assistant of a small company that runs its services with otelkit.
+Answer in two or three sentences, and only from the passages below or from what a tool returned.
+Call find_order when the customer names an order number, calculate for sums and percentages,
+and opening_hours when they ask when somebody can be reached.
+If neither passages nor tools hold the answer, say so; never make one up.
+Name the passage you used by its number in square brackets.
+
+Passages from the handbook:
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer, with the passages it was given and the tools that ran."""
+
+    text: str
+    model: str
+    sources: tuple[Passage, ...]
+    tools: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Assistant:
+    """The parts the assistant works with."""
+
+    client: openai.AsyncOpenAI
+    handbook: Handbook
+
+    @otelkit.traced_agent(name="handbook-assistant")
+    async def answer(
+        self, question: str, history: Sequence[Any], model: str, emit: Callable[[dict[str, Any]], None]
+    ) -> Answer:
+        """Answer a question; `emit` gets text and tool calls as they happen. Raises openai.APIError."""
+        passages = self.handbook.retrieve(question)
+        system = {"role": "system", "content": SYSTEM + "\n\n".join(_shown(passages))}
+        messages: list[Any] = [system, *history, {"role": "user", "content": question}]
+        used: list[str] = []
+        for last in (number == MOST_ROUNDS for number in range(1, MOST_ROUNDS + 1)):
+            offered = [] if last else tools.SCHEMAS
+            reply = await llm.chat(
+                self.client, model, messages, offered, lambda text: emit({"type": "text", "text": text})
+            )
+            calls = list(reply.tool_calls.values())
+            if not calls:
+                break
+            used += [call.name for call in calls]
+            messages += await _run_tools(reply, calls, emit)
+        log.info("answered with %d passages and %d tool calls", len(passages), len(used))
+        return Answer(reply.text, model, tuple(passages), tuple(used))
+
+
+async def _run_tools(
+    reply: llm.Reply, calls: list[llm.ToolCall], emit: Callable[[dict[str, Any]], None]
+) -> list[dict[str, Any]]:
+    """Run the calls side by side; returns the messages that tell the model of them."""
+    results = await asyncio.gather(*(tools.run(call.name, call.arguments) for call in calls))
+    asked = {
+        "role": "assistant",
+        "content": reply.text or None,
+        "tool_calls": [call.as_message_part() for call in calls],
+    }
+    answered = []
+    for call, result in zip(calls, results, strict=True):
+        emit({"type": "tool", "name": call.name, "ok": "error" not in json.loads(result)})
+        answered.append({"role": "tool", "tool_call_id": call.id, "content": result})
+    return [asked, *answered]
+
+
+def _shown(passages: Sequence[Passage]) -> list[str]:
+    return [f"[{number}] {passage.title}\n{passage.text}" for number, passage in enumerate(passages, 1)] or ["(none)"]
