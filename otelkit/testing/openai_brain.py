@@ -218,9 +218,10 @@ def _result_in_words(name: str, content: str) -> str:
     if "expression" in value and "result" in value:
         return f"{value['expression']} comes to {value['result']}."
     facts = [(key.replace("_", " "), item) for key, item in value.items() if item is not None]
-    subject = [f"{facts[0][0]} {facts[0][1]}"] if facts else [name.replace("_", " ")]
+    subject = f"{facts[0][0]} {facts[0][1]}" if facts else name.replace("_", " ")
     told = [f"the {key} is {_listed(item) if isinstance(item, list) else item}" for key, item in facts[1:]]
-    return f"{subject[0].capitalize()}: {_listed(told)}." if told else f"{subject[0].capitalize()}."
+    told_of = subject[:1].upper() + subject[1:]
+    return f"{told_of}: {_listed(told)}." if told else f"{told_of}."
 
 
 def _listed(items: Iterable[object]) -> str:

@@ -95,9 +95,11 @@ def best_sentences(question: str, given: Iterable[Passage], most: int = 3) -> li
     seen_in = Counter(word for found in words for word in found)
     scored: list[tuple[float, int]] = []
     for place, ((text, passage), found) in enumerate(zip(candidates, words, strict=True)):
-        rare = sum(math.log(1 + len(candidates) / seen_in[word]) for word in sorted(asked & found))
-        titled = 0.5 * len(asked & set(stems(passage.title)))
-        if rare > 0:
-            scored.append(((rare + titled) / (1 + len(text) / 400), -place))
+        titled = asked & set(stems(passage.title))
+        # A sentence that shares one common word with a long question answers something else.
+        if not asked & found or 3 * len(asked & (found | titled)) < len(asked):
+            continue
+        rare = math.fsum(math.log(1 + len(candidates) / seen_in[word]) for word in asked & found)
+        scored.append(((rare + 0.5 * len(titled)) / (1 + len(text) / 400), -place))
     best = sorted(scored, reverse=True)[:most]
     return [(candidates[-place][0], candidates[-place][1].number) for score, place in best if score > 0.4 * best[0][0]]
