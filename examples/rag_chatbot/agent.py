@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import openai
@@ -32,44 +32,42 @@ Passages from the handbook:
 """
 
 
-@dataclass(frozen=True)
-class Answer:
-    """A whole answer, with the passages it was given and the tools that ran."""
-
-    text: str
-    model: str
-    sources: tuple[Passage, ...]
-    tools: tuple[str, ...]
-
-
-@dataclass(frozen=True)
+@dataclass
 class Assistant:
-    """The parts the assistant works with."""
+    """Answers one question in a conversation; afterwards it knows what it used for that.
+
+    `emit` gets text and tool calls as they happen.
+    """
 
     client: openai.AsyncOpenAI
     handbook: Handbook
+    model: str
+    history: Sequence[Any]
+    emit: Callable[[dict[str, Any]], None]
+    sources: Sequence[Passage] = ()
+    used_tools: list[str] = field(default_factory=list)
 
     @otelkit.traced_agent(name="handbook-assistant")
-    async def answer(
-        self, question: str, history: Sequence[Any], model: str, emit: Callable[[dict[str, Any]], None]
-    ) -> Answer:
-        """Answer a question; `emit` gets text and tool calls as they happen. Raises openai.APIError."""
-        passages = self.handbook.retrieve(question)
-        system = {"role": "system", "content": SYSTEM + "\n\n".join(_shown(passages))}
-        messages: list[Any] = [system, *history, {"role": "user", "content": question}]
-        used: list[str] = []
-        for last in (number == MOST_ROUNDS for number in range(1, MOST_ROUNDS + 1)):
-            offered = [] if last else tools.SCHEMAS
-            reply = await llm.chat(
-                self.client, model, messages, offered, lambda text: emit({"type": "text", "text": text})
-            )
+    async def answer(self, question: str) -> str:
+        """The answer to a question. Raises openai.APIError where the model cannot be asked."""
+        self.sources = self.handbook.retrieve(question)
+        system = {"role": "system", "content": SYSTEM + "\n\n".join(_shown(self.sources))}
+        messages: list[Any] = [system, *self.history, {"role": "user", "content": question}]
+        reply = await self._ask(messages, tools.SCHEMAS)
+        for left in reversed(range(MOST_ROUNDS - 1)):
             calls = list(reply.tool_calls.values())
             if not calls:
                 break
-            used += [call.name for call in calls]
-            messages += await _run_tools(reply, calls, emit)
-        log.info("answered with %d passages and %d tool calls", len(passages), len(used))
-        return Answer(reply.text, model, tuple(passages), tuple(used))
+            self.used_tools += [call.name for call in calls]
+            messages += await _run_tools(reply, calls, self.emit)
+            reply = await self._ask(messages, tools.SCHEMAS if left else [])
+        log.info("answered with %d passages and %d tool calls", len(self.sources), len(self.used_tools))
+        return reply.text
+
+    async def _ask(self, messages: Sequence[Any], offered: Sequence[Any]) -> llm.Reply:
+        return await llm.chat(
+            self.client, self.model, messages, offered, lambda text: self.emit({"type": "text", "text": text})
+        )
 
 
 async def _run_tools(

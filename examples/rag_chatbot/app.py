@@ -25,7 +25,7 @@ from starlette.responses import Response
 import otelkit
 
 from . import llm
-from .agent import Answer, Assistant
+from .agent import Assistant
 from .memory import Conversations
 from .retrieval import Handbook
 
@@ -80,9 +80,10 @@ def session_of(scope: dict[str, Any]) -> dict[str, Any]:
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Open the handbook and the client when the service starts."""
     async with openai.AsyncOpenAI(max_retries=2, timeout=60) as client:
-        app.state.assistant = Assistant(client, Handbook.of_project(CHECKOUT))
+        app.state.client = client
+        app.state.handbook = Handbook.of_project(CHECKOUT)
         app.state.conversations = Conversations()
-        log.info("ready with %d passages", len(app.state.assistant.handbook))
+        log.info("ready with %d passages", len(app.state.handbook))
         yield
 
 
@@ -100,7 +101,7 @@ async def page() -> FileResponse:
 @app.get("/health")
 async def health() -> dict[str, Any]:
     """Whether the service can answer."""
-    return {"status": "ok", "passages": len(app.state.assistant.handbook)}
+    return {"status": "ok", "passages": len(app.state.handbook)}
 
 
 @app.post("/chat")
@@ -152,28 +153,27 @@ class Exchange:
     async def run(self, emit: Callable[[dict[str, Any]], None]) -> None:
         """Answer, and end with one event: `done`, or `error` where the model could not be asked."""
         conversations: Conversations = app.state.conversations
+        history = conversations.history(self.conversation_id)
+        assistant = Assistant(app.state.client, app.state.handbook, self.model, history, emit)
         try:
-            answer = await app.state.assistant.answer(
-                self.message, conversations.history(self.conversation_id), self.model, emit
-            )
+            answer = await assistant.answer(self.message)
         except openai.APIError as error:
             log.exception("no answer from the model")
             otelkit.track("error.occurred", error_type=type(error).__name__, endpoint="/chat", origin="auto")
             emit({"type": "error", "message": "The assistant cannot answer just now.", "error": type(error).__name__})
             return
-        conversations.add(self.conversation_id, self.message, answer.text)
-        emit(self._done(answer))
-
-    def _done(self, answer: Answer) -> dict[str, Any]:
-        return {
-            "type": "done",
-            "answer": answer.text,
-            "conversation_id": self.conversation_id,
-            "message_id": f"m-{uuid.uuid4().hex[:12]}",
-            "model": answer.model,
-            "tools": answer.tools,
-            "sources": [{"id": p.id, "title": p.title, "score": p.score} for p in answer.sources],
-        }
+        conversations.add(self.conversation_id, self.message, answer)
+        emit(
+            {
+                "type": "done",
+                "answer": answer,
+                "conversation_id": self.conversation_id,
+                "message_id": f"m-{uuid.uuid4().hex[:12]}",
+                "model": self.model,
+                "tools": assistant.used_tools,
+                "sources": [{"id": p.id, "title": p.title, "score": p.score} for p in assistant.sources],
+            }
+        )
 
 
 def told_by(run: Callable[[Callable[[dict[str, Any]], None]], Coroutine[Any, Any, None]]) -> AsyncIterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,8 +57,8 @@ class Reply:
 async def chat(
     client: openai.AsyncOpenAI,
     model: str,
-    messages: Iterable[Any],
-    tools: Iterable[Any],
+    messages: Sequence[Any],
+    tools: Sequence[Any],
     on_text: Callable[[str], None],
 ) -> Reply:
     """One call, streamed: `on_text` gets each piece of text as it arrives. Raises openai.APIError."""
@@ -66,15 +66,18 @@ async def chat(
     # No generator here: the step stays in one coroutine, so that its context never leaks into the consumer.
     with otelkit.traced_llm(model=model, provider="openai", stream=True) as step:
         stream = await client.chat.completions.create(
-            model=model, messages=list(messages), tools=list(tools), stream=True, stream_options={"include_usage": True}
+            model=model,
+            messages=messages,
+            tools=tools or openai.omit,
+            stream=True,
+            stream_options={"include_usage": True},
         )
         async with stream:
             async for chunk in stream:
-                step.chunk()
-                for choice in chunk.choices:
-                    new = reply.add(choice)
-                    if new:
-                        on_text(new)
+                new = "".join([reply.add(choice) for choice in chunk.choices])
+                step.chunk(new)
+                if new:
+                    on_text(new)
                 if chunk.usage is not None:
                     _record_usage(chunk.usage)
                     otelkit.record_response(model=chunk.model, id=chunk.id, finish_reasons=reply.finish_reasons)
