@@ -93,7 +93,10 @@ def digest_of(body: Mapping[str, Any]) -> str:
 
 def chat_request(body: Mapping[str, Any]) -> ChatRequest:
     """Check a chat body. Raises ApiError 400 that names the parameter."""
-    tools = _typed(body, "tools", list, []) or []
+    tools = _typed(body, "tools", list, None)
+    if tools == []:
+        raise _invalid("tools", "at least one tool, or no such parameter")
+    tools = tools or []
     for index, tool in enumerate(tools):
         if _function_name(tool) is None:
             raise _invalid(f"tools[{index}]", "a function with a name")

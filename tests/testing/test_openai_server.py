@@ -236,6 +236,7 @@ def test_reasoning_models_think_and_completion_tokens_include_it(server: OpenAIS
         ({"n": 0}, openai.BadRequestError, "n"),
         ({"max_tokens": 1.5}, openai.BadRequestError, "max_tokens"),
         ({"stream_options": {"include_usage": True}}, openai.BadRequestError, "stream_options"),
+        ({"tools": []}, openai.BadRequestError, "tools"),
         ({"tools": [{"type": "function", "function": "f"}]}, openai.BadRequestError, "tools[0]"),
         ({"metadata": {"fault": "earthquake"}}, openai.BadRequestError, "fault"),
     ],
