@@ -114,8 +114,13 @@ async def chat(body: ChatMessage, request: Request) -> Response:
         user_id=body.user or visitor.user, group_id=group, conversation_id=conversation_id, consent=visitor.consent
     ):
         if not app.state.conversations.knows(conversation_id):
-            otelkit.track("conversation.created")
-        otelkit.track("chat.message_sent", message_length=len(body.message), streaming=body.stream)
+            otelkit.track("conversation.created", conversation_id=conversation_id)
+        otelkit.track(
+            "chat.message_sent",
+            conversation_id=conversation_id,
+            message_length=len(body.message),
+            streaming=body.stream,
+        )
         exchange = Exchange(conversation_id, body.message, llm.MODELS.get(group or "", llm.DEFAULT_MODEL))
         if body.stream:
             # The task starts inside the session and takes it along; the response only passes on what it says.
@@ -137,7 +142,7 @@ async def feedback(body: Feedback, request: Request) -> None:
     with otelkit.session(
         user_id=visitor.user, group_id=visitor.group, conversation_id=body.conversation_id, consent=visitor.consent
     ):
-        otelkit.track("feedback.given", rating=body.rating, target="answer")
+        otelkit.track("feedback.given", rating=body.rating, target="answer", conversation_id=body.conversation_id)
         thumbs.add(1, {"direction": "up" if body.rating > 0 else "down"})
         log.info("feedback %+d for %s", body.rating, body.message_id)
 
