@@ -23,6 +23,12 @@ class GenAI:
     REQUEST_MAX_TOKENS: Final = "gen_ai.request.max_tokens"
     REQUEST_TEMPERATURE: Final = "gen_ai.request.temperature"
     REQUEST_TOP_P: Final = "gen_ai.request.top_p"
+    REQUEST_TOP_K: Final = "gen_ai.request.top_k"  # on retrievals the legacy name of RETRIEVAL_TOP_K
+    REQUEST_SEED: Final = "gen_ai.request.seed"
+    REQUEST_FREQUENCY_PENALTY: Final = "gen_ai.request.frequency_penalty"
+    REQUEST_PRESENCE_PENALTY: Final = "gen_ai.request.presence_penalty"
+    REQUEST_STOP_SEQUENCES: Final = "gen_ai.request.stop_sequences"
+    REQUEST_CHOICE_COUNT: Final = "gen_ai.request.choice.count"
     RESPONSE_ID: Final = "gen_ai.response.id"
     RESPONSE_MODEL: Final = "gen_ai.response.model"
     FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
@@ -102,6 +108,8 @@ class Core:
     CODE_FILE: Final = "code.file.path"
     CODE_LINE: Final = "code.line.number"
     DB_SYSTEM: Final = "db.system.name"
+    LEGACY_DB_SYSTEM: Final = "db.system"
+    LEGACY_HTTP_METHOD: Final = "http.method"
     MESSAGING_SYSTEM: Final = "messaging.system"
     LOG_RECORD_UID: Final = "log.record.uid"
     THREAD_NAME: Final = "thread.name"
@@ -151,6 +159,12 @@ class OpenInference:
     CACHE_WRITE: Final = "llm.token_count.prompt_details.cache_write"
     REASONING: Final = "llm.token_count.completion_details.reasoning"
     INVOCATION_PARAMETERS: Final = "llm.invocation_parameters"
+    EMBEDDING_PARAMETERS: Final = "embedding.invocation_parameters"
+    FINISH_REASON: Final = "llm.finish_reason"
+    PROMPTS: Final = "llm.prompts"  # prefix, content
+    CHOICES: Final = "llm.choices"  # prefix, content
+    AGENT_NAME: Final = "agent.name"
+    FIRST_TOKEN_EVENT: Final = "First Token Stream Event"  # name of a span event
     INPUT_MESSAGES: Final = "llm.input_messages"  # prefix, content
     OUTPUT_MESSAGES: Final = "llm.output_messages"  # prefix, content
     TOOLS: Final = "llm.tools"  # prefix, content
@@ -195,8 +209,12 @@ class Traceloop:
     CACHE_WRITE: Final = "gen_ai.usage.cache_creation_input_tokens"
     REASONING: Final = "gen_ai.usage.reasoning_tokens"
     STREAMING: Final = "llm.is_streaming"
+    GEN_AI_STREAMING: Final = "gen_ai.is_streaming"
+    CHUNK_EVENT: Final = "gen_ai.content.completion.chunk"  # name of a span event
+    QUERY_RESULT: Final = "db.query.result"  # name of a span event, and prefix of its attributes, content
     PROMPTS: Final = "gen_ai.prompt"  # prefix, content
     COMPLETIONS: Final = "gen_ai.completion"  # prefix, content
     FUNCTIONS: Final = "llm.request.functions"  # prefix, content
     USER: Final = "gen_ai.user"
+    LLM_USER: Final = "llm.user"
     VECTOR_TOP_K: Final = "db.vector.query.top_k"
