@@ -18,6 +18,7 @@ from .retrieval import Handbook, Passage
 
 log = logging.getLogger(__name__)
 
+PASSAGES = 4
 MOST_ROUNDS = 3
 """Calls to the model for one question; in the last one it gets no tools."""
 
@@ -50,7 +51,7 @@ class Assistant:
     @otelkit.traced_agent(name="handbook-assistant")
     async def answer(self, question: str) -> str:
         """The answer to a question. Raises openai.APIError where the model cannot be asked."""
-        self.sources = self.handbook.retrieve(question)
+        self.sources = self.handbook.retrieve(question, k=PASSAGES)
         system = {"role": "system", "content": SYSTEM + "\n\n".join(_shown(self.sources))}
         messages: list[Any] = [system, *self.history, {"role": "user", "content": question}]
         reply = await self._ask(messages, tools.SCHEMAS)

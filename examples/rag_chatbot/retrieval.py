@@ -11,7 +11,7 @@ from pathlib import Path
 import otelkit
 
 MOST_CHARACTERS = 1200
-"""Longest passage; a longer section is cut between paragraphs."""
+"""Longest passage; a longer section is cut between paragraphs, a longer paragraph between lines."""
 
 _HEADING = re.compile(r"^(#{1,4})\s+(.*\S)\s*$")
 _WORD = re.compile(r"\w{2,}")
@@ -103,10 +103,17 @@ def split(name: str, markdown: str) -> Iterator[Passage]:
 
 def _portions(section: str) -> Iterator[str]:
     portion = ""
-    for paragraph in re.split(r"\n\s*\n", section):
-        if portion and len(portion) + len(paragraph) > MOST_CHARACTERS:
+    for part in _parts(section):
+        if portion.strip() and len(portion) + len(part) > MOST_CHARACTERS:
             yield portion.strip()
             portion = ""
-        portion += paragraph + "\n\n"
+        portion += part
     if portion.strip():
         yield portion.strip()
+
+
+def _parts(section: str) -> Iterator[str]:
+    """Paragraphs; of those that are too long for one passage, such as tables, the lines."""
+    for paragraph in re.split(r"\n\s*\n", section):
+        ended = paragraph + "\n\n"
+        yield from ended.splitlines(keepends=True) if len(ended) > MOST_CHARACTERS else [ended]

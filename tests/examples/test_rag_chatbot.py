@@ -83,10 +83,12 @@ def test_no_query_is_an_operator_or_an_error(retrieval: Any, tmp_path: Path, que
 
 def test_long_sections_are_cut_between_paragraphs(retrieval: Any) -> None:
     paragraphs = "\n\n".join(f"Paragraph {number}. " + "word " * 80 for number in range(9))
-    passages = list(retrieval.split("long.md", f"# Long\n\n{paragraphs}"))
+    table = "\n".join(f"| row {number} | {'cell ' * 20}|" for number in range(40))
+    passages = list(retrieval.split("long.md", f"# Long\n\n{paragraphs}\n\n## Table\n\n{table}\n"))
     assert len(passages) > 2
     assert all(len(passage.text) <= retrieval.MOST_CHARACTERS for passage in passages)
-    assert all(passage.text.startswith("Paragraph") for passage in passages)
+    assert all(passage.text.startswith(("Paragraph", "| row")) for passage in passages)
+    assert sum(passage.text.count("| row") for passage in passages) == 40
     assert len({passage.id for passage in passages}) == len(passages)
 
 
