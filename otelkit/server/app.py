@@ -1,0 +1,32 @@
+"""The ASGI application: receivers, API and page behind one guard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
+
+from otelkit.server.api.routes import api_routes
+from otelkit.server.config import ServerConfig
+from otelkit.server.insights.status import Status
+from otelkit.server.pipeline import Pipeline
+from otelkit.server.receivers import otlp_routes
+from otelkit.server.security import Guard
+from otelkit.server.storage.database import Database
+
+__all__ = ["PAGE", "build_app"]
+
+PAGE: Final = Path(__file__).parent / "page"
+
+
+def build_app(config: ServerConfig, database: Database, pipeline: Pipeline, status: Status) -> Starlette:
+    """Return the application."""
+    routes: list[BaseRoute] = [*otlp_routes(pipeline, config.max_body), *api_routes(database, status)]
+    if PAGE.is_dir():
+        routes.append(Mount("/", StaticFiles(directory=PAGE, html=True)))
+    return Starlette(routes=routes, middleware=[Middleware(Guard), Middleware(GZipMiddleware, minimum_size=1024)])

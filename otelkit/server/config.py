@@ -1,0 +1,66 @@
+"""What a server is started with."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from otelkit.errors import SettingsError
+
+__all__ = ["DEFAULT_PORT", "TEMPORARY", "ServerConfig", "default_database"]
+
+DEFAULT_PORT: Final = 4318
+TEMPORARY: Final = ":temp:"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """Options of one server; sizes in bytes. :meth:`validate` raises :class:`SettingsError` for what cannot work.
+
+    ``database`` is a file, or ``:temp:`` for one that is deleted when the server stops. ``keep_content`` False drops
+    prompts, completions and other content even where the sender sent it; True keeps what arrives, because the
+    sender has already decided.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    database: str = TEMPORARY
+    prices: Path | None = None
+    free_providers: tuple[str, ...] = ()
+    keep_content: bool = True
+    max_body: int = 16 * 1024 * 1024
+    max_decoded: int = 64 * 1024 * 1024
+    max_waiting: int = 96 * 1024 * 1024
+    max_series: int = 20_000
+    cache: int = 32 * 1024 * 1024
+
+    def validate(self) -> None:
+        """Check what can be checked before anything is opened."""
+        if not is_loopback(self.host):
+            raise SettingsError(
+                f"host {self.host!r} is not this machine: the server has no login yet, so it listens on 127.0.0.1, ::1 "
+                "or localhost only; to reach it from elsewhere, tunnel to it (ssh -L 4318:127.0.0.1:4318 HOST)"
+            )
+        if not 0 <= self.port <= 65535:
+            raise SettingsError(f"port {self.port} is not a port: allowed are 1 to 65535, and 0 for any free one")
+        if self.prices is not None and not self.prices.is_file():
+            raise SettingsError(f"the price file {self.prices} does not exist")
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether an address or name can only mean this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def default_database(environ: Mapping[str, str]) -> str:
+    """Return where the data of this user lives: ``$XDG_DATA_HOME/otelkit/otelkit.db``."""
+    base = environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return str(Path(base) / "otelkit" / "otelkit.db")

@@ -1,0 +1,127 @@
+"""Reading the rollups: sums, tokens and percentiles by whatever columns of the series."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Row, func, select
+
+from otelkit.server.insights.ranges import Range
+from otelkit.server.storage import schema
+from otelkit.server.storage.buckets import percentile
+
+__all__ = ["Scope", "hists", "milliseconds", "rolls", "tokens", "unpriced_models"]
+
+_series: Final = schema.series.c
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which services a question is about; None means all."""
+
+    service: str | None = None
+    environment: str | None = None
+
+    def conditions(self, table: Any = _series) -> list[ColumnElement[bool]]:
+        """Return the conditions on a table with these two columns."""
+        wanted = (("service", self.service), ("environment", self.environment))
+        return [table[name] == value for name, value in wanted if value is not None]
+
+
+def rolls(
+    connection: Connection,
+    period: Range,
+    scope: Scope,
+    by: Sequence[str] = (),
+    *,
+    steps: bool = False,
+    only: Iterable[ColumnElement[bool]] = (),
+) -> list[Row[Any]]:
+    """Return one row per combination of the columns ``by`` (and ``at``, the step, if ``steps``).
+
+    Each has ``calls``, ``errors`` and every sum of the rollups; spans that another one counts are left out.
+    """
+    table = period.tier(schema.roll_minute, schema.roll_hour).c
+    columns: list[Any] = [_series[name] for name in by]
+    if steps:
+        columns.append(((table.time - period.start) // period.step).label("at"))
+    sums = [func.sum(table[name]).label(name) for name in (*schema.ROLL_SUMS[1:], *schema.ROLL_KNOWN)]
+    query = (
+        select(
+            *columns,
+            func.sum(table["count"]).label("calls"),
+            func.coalesce(func.sum(table["count"]).filter(table.status == 2), 0).label("errors"),
+            func.max(table.time).label("last"),
+            *sums,
+        )
+        .join(schema.series, _series.id == table.series)
+        .where(table.time >= period.start, table.time < period.end, table.status < schema.ROLL_DUPLICATE)
+        .where(*scope.conditions(), *only)
+        .group_by(*columns)
+        .having(func.sum(table["count"]) > 0)
+    )
+    return list(connection.execute(query))
+
+
+def hists(
+    connection: Connection,
+    period: Range,
+    scope: Scope,
+    what: int,
+    by: Sequence[str] = (),
+    *,
+    steps: bool = False,
+    only: Iterable[ColumnElement[bool]] = (),
+) -> dict[tuple[Any, ...], list[tuple[int, int]]]:
+    """Return (bucket, calls) by the columns ``by`` (and the step, last); for :func:`percentile`."""
+    table = period.tier(schema.hist_minute, schema.hist_hour).c
+    columns: list[Any] = [_series[name] for name in by]
+    if steps:
+        columns.append(((table.time - period.start) // period.step).label("at"))
+    query = (
+        select(*columns, table.bucket, func.sum(table["count"]))
+        .join(schema.series, _series.id == table.series)
+        .where(table.time >= period.start, table.time < period.end, table.what == what)
+        .where(*scope.conditions(), *only)
+        .group_by(*columns, table.bucket)
+    )
+    found: defaultdict[tuple[Any, ...], list[tuple[int, int]]] = defaultdict(list)
+    for row in connection.execute(query):
+        found[tuple(row[:-2])].append((row[-2], row[-1]))
+    return dict(found)
+
+
+def milliseconds(counts: Sequence[tuple[int, int]] | None, share: float) -> float | None:
+    """Return a percentile in milliseconds, None for no calls."""
+    value = percentile(counts or (), share)
+    return None if value is None else round(value / 1e6, 4)
+
+
+def tokens(row: Any) -> dict[str, int | None]:
+    """Return token counts by type, from a row that has the ``*_tokens`` columns."""
+    counts = {
+        name: getattr(row, f"{name}_tokens") for name in ("input", "output", "cached", "cache_write", "reasoning")
+    }
+    return {**counts, "total": total_tokens(row)}
+
+
+def total_tokens(row: Any) -> int | None:
+    """Return input and output tokens together, None where neither was reported."""
+    known = [count for count in (row.input_tokens, row.output_tokens) if count is not None]
+    return sum(known) if known else None
+
+
+def unpriced_models(rows: Iterable[Any]) -> list[dict[str, Any]]:
+    """Return the models of rows by (provider, model) that had tokens and no price, most calls first."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in rows:
+        if row.unpriced:
+            entry = found.setdefault(
+                (row.provider, row.model), {"provider": row.provider, "model": row.model, "calls": 0, "tokens": 0}
+            )
+            entry["calls"] += row.unpriced
+            entry["tokens"] += total_tokens(row) or 0
+    return sorted(found.values(), key=lambda entry: -entry["calls"])

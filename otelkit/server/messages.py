@@ -1,0 +1,139 @@
+"""Captured content as messages that a person can read, whatever shape it was recorded in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from otelkit.model import Attributes
+from otelkit.semconv.attributes import GenAI, Otelkit
+
+__all__ = ["Message", "last_user_text", "last_text", "messages_of", "read_messages"]
+
+Message = dict[str, Any]
+_INPUT: Final = (
+    (GenAI.SYSTEM_INSTRUCTIONS, "system"),
+    (GenAI.INPUT_MESSAGES, "user"),
+    (GenAI.RETRIEVAL_QUERY, "user"),
+    (GenAI.TOOL_ARGUMENTS, "input"),
+    (Otelkit.INPUT_VALUE, "input"),
+)
+_OUTPUT: Final = (
+    (GenAI.OUTPUT_MESSAGES, "assistant"),
+    (GenAI.RETRIEVAL_DOCUMENTS, "documents"),
+    (GenAI.TOOL_RESULT, "tool"),
+    (Otelkit.OUTPUT_VALUE, "output"),
+)
+_TOOL_CALLS: Final = frozenset({"tool_call", "tool_use", "function_call"})
+_TOOL_RESULTS: Final = frozenset({"tool_call_response", "tool_result", "function_call_output"})
+
+
+def messages_of(attributes: Attributes) -> tuple[list[Message] | None, list[Message] | None]:
+    """Return what went into a step and what came out; None where no content was captured."""
+    return _side(attributes, _INPUT), _side(attributes, _OUTPUT)
+
+
+def _side(attributes: Attributes, names: Sequence[tuple[str, str]]) -> list[Message] | None:
+    found: list[Message] = []
+    for name, role in names:
+        value = attributes.get(name)
+        if value is not None and value != "":
+            found.extend(read_messages(value, role))
+    return found or None
+
+
+def read_messages(value: object, role: str) -> list[Message]:
+    """Read messages from a JSON text, a structure or plain text; ``role`` is for those that name none."""
+    parsed = _parsed(value)
+    if isinstance(parsed, Mapping):
+        inner = parsed.get("messages")
+        items = inner if isinstance(inner, Sequence) and not isinstance(inner, str) else [parsed]
+    elif isinstance(parsed, Sequence) and not isinstance(parsed, str | bytes):
+        items = parsed
+    else:
+        items = [parsed]
+    if role in ("documents", "system") or not any(_is_message(item) for item in items):
+        text = "\n".join(filter(None, (_text(item) for item in items))) if role == "system" else _text(parsed)
+        return [_message(role, text)]
+    return [_one(item, role) for item in items]
+
+
+def last_user_text(value: object) -> str:
+    """Return what the user said last; an empty string when nobody of that role said anything."""
+    messages = read_messages(value, "user")
+    return next((m["text"] for m in reversed(messages) if m["role"] in ("user", "human") and m["text"]), "")
+
+
+def last_text(value: object) -> str:
+    """Return the last text that was said; an empty string for none."""
+    return next((str(m["text"]) for m in reversed(read_messages(value, "assistant")) if m["text"]), "")
+
+
+def _parsed(value: object) -> object:
+    if isinstance(value, str) and value[:1] in ("[", "{"):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
+def _is_message(item: object) -> bool:
+    return isinstance(item, Mapping) and ("role" in item or "parts" in item)
+
+
+def _one(item: object, role: str) -> Message:
+    if not isinstance(item, Mapping):
+        return _message(role, _text(item))
+    message = _message(str(item.get("role") or role), "")
+    texts: list[str] = []
+    parts = item.get("parts", item.get("content"))
+    for part in parts if isinstance(parts, Sequence) and not isinstance(parts, str | bytes) else [parts]:
+        _add_part(message, part, texts)
+    for call in item.get("tool_calls") or ():
+        if isinstance(call, Mapping):
+            message["tool_calls"].append(_tool_call(call))
+    if isinstance(item.get("tool_call_id"), str):
+        message["tool_call_id"] = item["tool_call_id"]
+    message["text"] = "\n".join(filter(None, texts))
+    return message
+
+
+def _add_part(message: Message, part: object, texts: list[str]) -> None:
+    if not isinstance(part, Mapping):
+        texts.append(_text(part))
+        return
+    kind = part.get("type")
+    if kind in _TOOL_CALLS:
+        message["tool_calls"].append(_tool_call(part))
+    elif kind in _TOOL_RESULTS:
+        message["tool_call_id"] = part.get("id") or part.get("tool_call_id")
+        texts.append(_text(part.get("response", part.get("result", part.get("content")))))
+    else:
+        texts.append(_text(part.get("content", part.get("text", part))))
+
+
+def _tool_call(part: Mapping[str, Any]) -> Message:
+    function = part.get("function")
+    source: Mapping[str, Any] = function if isinstance(function, Mapping) else part
+    arguments = source.get("arguments", source.get("input"))
+    return {
+        "id": part.get("id") if isinstance(part.get("id"), str) else None,
+        "name": _text(source.get("name")),
+        "arguments": _text(arguments),
+    }
+
+
+def _message(role: str, text: str) -> Message:
+    return {"role": role, "text": text, "tool_calls": [], "tool_call_id": None}
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping) and isinstance(value.get("content"), str) and set(value) <= {"type", "content"}:
+        return str(value["content"])
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,208 @@
+"""From a request's body to committed rows: one thread that decodes, stores, and only then acknowledges.
+
+What waits when the thread comes round is stored in one transaction (group commit) and answered batch by batch after
+COMMIT. What may wait is bounded in bytes, the batch being worked on included; beyond that :class:`BusyError` tells the
+sender to come back.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import zlib
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from otelkit.errors import DecodeError, OtelkitError, StorageError
+from otelkit.mapping.otlp import Decoded, decode_logs, decode_metrics, decode_spans
+from otelkit.server.storage.store import Batch, Store
+
+__all__ = ["Accepted", "BusyError", "Pipeline", "Progress", "TooLargeError"]
+
+_log = logging.getLogger(__name__)
+_GROUP_BYTES: Final = 4 * 1024 * 1024
+_GROUP_BATCHES: Final = 64
+_DECODE: Final[dict[str, Callable[..., Decoded[Any]]]] = {
+    "spans": decode_spans,
+    "logs": decode_logs,
+    "points": decode_metrics,
+}
+
+
+class BusyError(OtelkitError):
+    """Too much is waiting already; nothing was taken."""
+
+
+class TooLargeError(OtelkitError):
+    """A body is larger than the server reads, compressed or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What became of one stored batch: how many records were rejected, by reason."""
+
+    rejected: dict[str, int]
+
+
+@dataclass(slots=True)
+class Progress:
+    """What the receiver has done since it started; read by ``/api/status``."""
+
+    revision: int = 0
+    last: float | None = None
+    received: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
+    failure: StorageError | None = None
+    recent: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=4096))
+
+    def rate(self, now: float, seconds: float = 10.0) -> float:
+        """Return the spans a second over the newest ``seconds``."""
+        return sum(count for at, count in list(self.recent) if at >= now - seconds) / seconds
+
+
+@dataclass(slots=True)
+class _Waiting:
+    signal: str
+    body: bytes
+    gzipped: bool
+    json: bool
+    future: Future[Accepted]
+
+
+class Pipeline:
+    """The writer thread and the queue before it; ``start`` and ``stop`` may each be called more than once."""
+
+    def __init__(self, store: Store, *, max_waiting: int, max_decoded: int) -> None:
+        self.progress = Progress()
+        self._store = store
+        self._max_waiting = max_waiting
+        self._max_decoded = max_decoded
+        self._queue: deque[_Waiting] = deque()
+        self._waiting_bytes = 0
+        self._wake = threading.Condition()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the writer thread."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="otelkit-writer", daemon=True)
+            self._thread.start()
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """Store what waits, then end the thread."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def submit(self, signal: str, body: bytes, *, gzipped: bool, json: bool) -> Future[Accepted]:
+        """Queue one request's body (``signal``: spans, logs, points) and return what will become of it.
+
+        The future raises DecodeError, :class:`TooLargeError`, StorageFullError or StorageError.
+
+        Raises:
+            BusyError: too much is waiting.
+        """
+        future: Future[Accepted] = Future()
+        future.set_running_or_notify_cancel()  # from here on a sender that hangs up cannot cancel it
+        with self._wake:
+            if self._stopping or self._waiting_bytes + len(body) > self._max_waiting:
+                raise BusyError("the server is stopping" if self._stopping else "too much is waiting to be stored")
+            self._queue.append(_Waiting(signal, body, gzipped, json, future))
+            self._waiting_bytes += len(body)
+            self._wake.notify()
+        return future
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                while not self._queue and not self._stopping:
+                    self._wake.wait()
+                if not self._queue:
+                    return
+                group = self._next_group()
+            try:
+                self._work(group)
+            except Exception as error:
+                # A bug must not end the thread: senders get 503 and keep their data.
+                _log.exception("storing a group of batches failed")
+                _fail(group, StorageError(f"internal error: {type(error).__name__}"))
+            finally:
+                with self._wake:
+                    self._waiting_bytes -= sum(len(item.body) for item in group)
+
+    def _next_group(self) -> list[_Waiting]:
+        group: list[_Waiting] = []
+        size = 0
+        while self._queue and len(group) < _GROUP_BATCHES and size < _GROUP_BYTES:
+            item = self._queue.popleft()
+            group.append(item)
+            size += len(item.body)
+        return group
+
+    def _work(self, group: Sequence[_Waiting]) -> None:
+        ready: list[tuple[_Waiting, Decoded[Any]]] = []
+        for item in group:
+            try:
+                ready.append((item, self._decoded(item)))
+            except (DecodeError, TooLargeError) as error:
+                item.future.set_exception(error)
+        if not ready:
+            return
+        try:
+            self._store.write([Batch(item.signal, decoded.records) for item, decoded in ready])
+        except StorageError as error:
+            self.progress.failure = error
+            _log.warning("nothing stored: %s", error)
+            _fail([item for item, _ in ready], error)
+            return
+        self._count(ready)
+        for item, decoded in ready:
+            item.future.set_result(Accepted(decoded.rejected))
+
+    def _decoded(self, item: _Waiting) -> Decoded[Any]:
+        body = inflate(item.body, self._max_decoded) if item.gzipped else item.body
+        return _DECODE[item.signal](body, json=item.json)
+
+    def _count(self, ready: Sequence[tuple[_Waiting, Decoded[Any]]]) -> None:
+        progress = self.progress
+        progress.failure = None
+        progress.revision += 1
+        progress.last = time.time()
+        spans = 0
+        for item, decoded in ready:
+            progress.received[item.signal] += len(decoded.records)
+            spans += len(decoded.records) if item.signal == "spans" else 0
+            for reason, count in decoded.rejected.items():
+                progress.rejected[item.signal, reason] += count
+        if spans:
+            progress.recent.append((progress.last, spans))
+
+
+def _fail(group: Sequence[_Waiting], error: Exception) -> None:
+    for item in group:
+        if not item.future.done():
+            item.future.set_exception(error)
+
+
+def inflate(body: bytes, limit: int) -> bytes:
+    """Return the gunzipped body; raise DecodeError for what is not gzip, :class:`TooLargeError` beyond ``limit``."""
+    out, rest = bytearray(), body
+    try:
+        while rest:  # gzip allows several members one after the other
+            stream = zlib.decompressobj(wbits=31)
+            out += stream.decompress(rest, limit + 1 - len(out))
+            if len(out) > limit:
+                raise TooLargeError(f"the body is larger than {limit} bytes when decompressed")
+            if not stream.eof:
+                raise DecodeError("the gzip body ends too early")
+            rest = stream.unused_data
+    except zlib.error as error:
+        raise DecodeError(f"the body is not gzip: {error}") from error
+    return bytes(out)

@@ -1,0 +1,164 @@
+"""A server as an object: in a test, in ``otelkit demo``, and behind ``otelkit serve``."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import socket
+import threading
+from types import TracebackType
+from typing import Final
+
+import uvicorn
+
+from otelkit.errors import OtelkitError, SettingsError
+from otelkit.mapping.cost import PriceBook
+from otelkit.mapping.redaction import Redactor
+from otelkit.server.app import build_app
+from otelkit.server.config import ServerConfig
+from otelkit.server.enrich import Enricher
+from otelkit.server.insights.status import Status
+from otelkit.server.pipeline import Pipeline
+from otelkit.server.storage.database import Database
+from otelkit.server.storage.store import Store
+
+__all__ = ["Server"]
+
+_START_SECONDS: Final = 30.0
+
+
+class Server:
+    """One server; a context manager, or :meth:`start` and :meth:`stop`, or :meth:`run` to serve until interrupted.
+
+    The constructor opens the database and the port, so that what cannot work is said before anything runs.
+
+    Raises:
+        SettingsError: an option cannot work, or the port is taken.
+        StorageError: the database cannot be opened.
+    """
+
+    def __init__(self, config: ServerConfig | None = None) -> None:
+        self.config = config or ServerConfig()
+        self.config.validate()
+        self._socket = _listen(self.config.host, self.config.port)
+        try:
+            self.database = Database(self.config.database, cache=self.config.cache)
+        except BaseException:
+            self._socket.close()
+            raise
+        self._prices = PriceBook.from_file(self.config.prices, self.config.free_providers)
+        redactor = Redactor(capture_content=self.config.keep_content)
+        store = Store(
+            self.database,
+            Enricher(self._prices, redactor.span),
+            redactor.log,
+            max_series=self.config.max_series,
+        )
+        self.pipeline = Pipeline(store, max_waiting=self.config.max_waiting, max_decoded=self.config.max_decoded)
+        version = importlib.metadata.version("otelkit")
+        self.status = Status(self.database, self.pipeline.progress, version, lambda: self.url)
+        self.app = build_app(self.config, self.database, self.pipeline, self.status)
+        self._uvicorn = _Quiet(
+            uvicorn.Config(
+                self.app,
+                loop="auto",
+                http="auto",
+                lifespan="off",
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                backlog=512,
+                timeout_keep_alive=75,
+                timeout_graceful_shutdown=5,
+            )
+        )
+        self._thread: threading.Thread | None = None
+        self._stopped = False
+
+    @property
+    def port(self) -> int:
+        """The port it listens on, also where any free one was asked for."""
+        return int(self._socket.getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        """Where page, API and OTLP are."""
+        host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
+        return f"http://{host}:{self.port}"
+
+    def start(self) -> Server:
+        """Serve in a thread and return once requests are answered."""
+        if self._thread is None:
+            self._begin()
+            self._thread = threading.Thread(target=self._serve, name="otelkit-server", daemon=True)
+            self._thread.start()
+            if not self._uvicorn.answering.wait(_START_SECONDS):
+                raise OtelkitError(f"the server did not start within {_START_SECONDS:.0f} s")
+        return self
+
+    def run(self) -> None:
+        """Serve in this thread until SIGINT or SIGTERM, then stop in order."""
+        self._begin()
+        try:
+            self._serve()
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        """Answer what is being answered, store what waits, close the database; may be called twice."""
+        if self._stopped:
+            return
+        self._stopped = True
+        self._uvicorn.should_exit = True
+        if self._thread is not None:
+            self._thread.join(15)
+        self.pipeline.stop()
+        self.database.close()
+        self._socket.close()
+
+    def __enter__(self) -> Server:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _begin(self) -> None:
+        self.pipeline.start()
+        # Reading the price list takes longer than everything else at start, so nobody waits for it.
+        threading.Thread(target=self._prices.load, name="otelkit-prices", daemon=True).start()
+
+    def _serve(self) -> None:
+        config = self._uvicorn.config
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(self._uvicorn.serve(sockets=[self._socket]))
+
+
+class _Quiet(uvicorn.Server):
+    """Says when it answers."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.answering = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.answering.set()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    address = "127.0.0.1" if host == "localhost" else host.strip("[]")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((address, port))
+        listener.listen(512)
+    except OSError as error:
+        listener.close()
+        raise SettingsError(
+            f"port {port} on {host} cannot be used ({error.strerror}): another server may have it "
+            f"(`ss -ltnp 'sport = :{port}'` says which); choose another with --port, or --port 0 for any free one"
+        ) from error
+    return listener

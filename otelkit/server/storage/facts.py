@@ -1,0 +1,98 @@
+"""What the store keeps of one span, worked out before the transaction begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from otelkit.model import Span, StatusCode
+from otelkit.semconv.attributes import Operation
+
+__all__ = ["Candidate", "SeriesKey", "SpanFact", "Tokens"]
+
+
+class SeriesKey(NamedTuple):
+    """What all calls of one step share; empty strings for what does not apply. In the order of ``schema.SERIES_KEY``."""
+
+    service: str
+    environment: str
+    name: str
+    kind: str
+    step: str
+    operation: str
+    provider: str
+    model: str
+    tool: str
+    route: str
+    entry: int
+
+
+class Tokens(NamedTuple):
+    """Token counts of one call; None where not reported."""
+
+    input: int | None = None
+    output: int | None = None
+    cached: int | None = None
+    cache_write: int | None = None
+    reasoning: int | None = None
+
+
+class Candidate(NamedTuple):
+    """A text that may stand for its whole trace: the one with the lowest (rank, order) does."""
+
+    rank: int
+    order: int
+    text: str
+
+
+@dataclass(slots=True)
+class SpanFact:
+    """One span, normalised and redacted, with what is derived from it alone.
+
+    ``inference`` says that it is a call to a model whose tokens and cost count, embeddings included. ``duplicate`` is
+    set when another span counts the call.
+    """
+
+    span: Span
+    key: SeriesKey
+    start: int
+    duration: int
+    error: bool
+    error_text: str | None
+    inference: bool
+    tokens: Tokens
+    cost: float | None
+    first_token: int | None
+    empty: bool
+    user: str | None
+    group: str | None
+    session: str | None
+    conversation: str | None
+    input: Candidate | None
+    output: Candidate | None
+    duplicate: bool = False
+    trace: int = 0
+    series: int = 0
+
+    @property
+    def end(self) -> int:
+        return self.start + self.duration
+
+    @property
+    def status(self) -> int:
+        return StatusCode.ERROR if self.error else StatusCode.UNSET
+
+    @property
+    def llm_call(self) -> bool:
+        """Whether people would call it an LLM call: embeddings are none."""
+        return self.inference and self.key.operation in Operation.INFERENCE
+
+    @property
+    def reported(self) -> bool:
+        """Whether token counts came with the call."""
+        return self.tokens.input is not None or self.tokens.output is not None
+
+    @property
+    def unpriced(self) -> bool:
+        """Whether tokens are known and their price is not."""
+        return self.inference and self.reported and self.cost is None

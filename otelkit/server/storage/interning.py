@@ -1,0 +1,68 @@
+"""Row ids for strings that repeat: each distinct key is stored once and remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final, Generic, TypeVar
+
+from sqlalchemy import Connection, Table, func, select
+
+from otelkit.server.storage import sqlite
+
+__all__ = ["Interned"]
+
+K = TypeVar("K", bound=tuple[Any, ...])
+_REMEMBERED: Final = 50_000
+
+
+class Interned(Generic[K]):
+    """Ids of the rows of a table whose columns are ``id`` followed by the key's parts; for the one writer thread.
+
+    After a rolled-back transaction :meth:`forget` must be called, because ids given in it do not exist.
+    """
+
+    def __init__(self, connection: Connection, table: Table) -> None:
+        self._table = table
+        self._key = [column for column in table.columns if column.name != "id"]
+        self._insert = sqlite.insert_sql(table)
+        self._next = (connection.execute(select(func.max(table.c.id))).scalar() or 0) + 1
+        self._known: dict[K, int] = {}
+
+    @property
+    def count(self) -> int:
+        """How many rows there are, at most."""
+        return self._next - 1
+
+    def ids(self, connection: Connection, keys: Iterable[K]) -> dict[K, int]:
+        """Return the id of each key, making rows for new ones."""
+        known = self._known
+        wanted = dict.fromkeys(keys)
+        missing = [key for key in wanted if key not in known]
+        if missing:
+            if len(known) + len(missing) > _REMEMBERED:
+                known.clear()
+                missing = list(wanted)
+            self._find_or_make(connection, missing)
+        return {key: known[key] for key in wanted}
+
+    def knows(self, key: K) -> bool:
+        """Whether the key has an id in memory (it may have one in the table besides)."""
+        return key in self._known
+
+    def forget(self, connection: Connection) -> None:
+        """Drop what is remembered and read the highest id again."""
+        self._known.clear()
+        self._next = (connection.execute(select(func.max(self._table.c.id))).scalar() or 0) + 1
+
+    def _find_or_make(self, connection: Connection, missing: list[K]) -> None:
+        rows = []
+        for key in missing:
+            query = select(self._table.c.id).where(
+                *(column == part for column, part in zip(self._key, key, strict=True))
+            )
+            number = connection.execute(query).scalar()
+            if number is None:
+                number, self._next = self._next, self._next + 1
+                rows.append((number, *key))
+            self._known[key] = number
+        sqlite.bulk(connection, self._insert, rows)

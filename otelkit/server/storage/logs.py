@@ -1,0 +1,138 @@
+"""Log records: a narrow row with the body, details in blocks, full-text search over body and attribute values."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Connection, func, select
+
+from otelkit.model import AttributeValue, LogRecord
+from otelkit.semconv.attributes import Core
+from otelkit.server.storage import schema, sqlite
+from otelkit.server.storage.interning import Interned
+from otelkit.server.storage.payloads import BLOCK, PayloadWriter
+from otelkit.server.storage.rollups import Rollups
+from otelkit.server.text import clip, service_of
+
+__all__ = ["LogWriter", "Logs", "severity_name"]
+
+_MAX_BODY: Final = 16_384
+_MAX_INDEXED: Final = 4_096
+_LAST_NANOSECOND: Final = 2**63 - 1
+_MINUTE_NS: Final = 60_000_000_000
+SEVERITIES: Final = ("trace", "debug", "info", "warn", "error", "fatal")
+
+
+class Logs(NamedTuple):
+    """The records of one request; what is equal within one request is kept, what is sent again is not."""
+
+    records: Sequence[LogRecord]
+
+
+class LogWriter:
+    """Stores log records inside the writer's transaction; for the one writer thread."""
+
+    def __init__(self, connection: Connection, payloads: PayloadWriter) -> None:
+        self._payloads = payloads
+        self._insert = sqlite.insert_sql(schema.log)
+        self._next = (connection.execute(select(func.max(schema.log.c.id))).scalar() or 0) + 1
+        self._series: Interned[tuple[str, str, str, str]] = Interned(connection, schema.log_series)
+
+    def write(self, connection: Connection, batches: Sequence[Logs], sums: Rollups, now: int) -> int:
+        """Store what is not stored yet and return how many records that was; ``now`` stands for missing times."""
+        unique: dict[bytes, LogRecord] = {}
+        for batch in batches:
+            seen: Counter[bytes] = Counter()
+            for record in batch.records:
+                digest = _digest(record)
+                seen[digest] += 1
+                uid = digest if seen[digest] == 1 else digest + seen[digest].to_bytes(4)
+                unique.setdefault(uid, record)
+        for uid in self._stored(connection, list(unique)):
+            del unique[uid]
+        self._store(connection, unique, sums, now)
+        return len(unique)
+
+    def forget(self, connection: Connection) -> None:
+        """Drop what a rolled-back transaction left in memory."""
+        self._series.forget(connection)
+        self._next = (connection.execute(select(func.max(schema.log.c.id))).scalar() or 0) + 1
+
+    def _stored(self, connection: Connection, uids: list[bytes]) -> Iterator[bytes]:
+        for at in range(0, len(uids), 4000):
+            query = select(schema.log.c.uid).where(schema.log.c.uid.in_(uids[at : at + 4000]))
+            yield from [row.uid for row in connection.execute(query)]
+
+    def _store(self, connection: Connection, unique: Mapping[bytes, LogRecord], sums: Rollups, now: int) -> None:
+        records = list(unique.items())
+        keys = [_series_key(record) for _, record in records]
+        ids = self._series.ids(connection, keys)
+        rows, texts = [], []
+        for at in range(0, len(records), BLOCK):
+            some = records[at : at + BLOCK]
+            block = self._payloads.add([_details(record) for _, record in some])
+            for place, (uid, record) in enumerate(some):
+                series = ids[keys[at + place]]
+                time = min(record.time or record.observed or now, _LAST_NANOSECOND)
+                body = clip(body_text(record.body), _MAX_BODY)
+                sums.logs[time // _MINUTE_NS * 60, series, severity_level(record.severity)] += 1
+                rows.append(
+                    (self._next, uid, time, series, record.severity)
+                    + (record.trace_id or None, record.span_id or None, block, place, body)
+                )
+                texts.append((self._next, None, _searchable(record, body)))
+                self._next += 1
+        sqlite.bulk(connection, self._insert, rows)
+        sqlite.set_text(connection, "log_text", texts)
+
+
+def body_text(body: AttributeValue) -> str:
+    """Return a body as one reads it."""
+    if isinstance(body, str):
+        return body
+    return "" if body is None else json.dumps(body, default=str, ensure_ascii=False)
+
+
+def severity_level(number: int) -> int:
+    """Return 0…5 for OTLP's 1…24: trace, debug, info, warn, error, fatal; unknown counts as info."""
+    return min(5, (number - 1) // 4) if number > 0 else 2
+
+
+def severity_name(number: int) -> str:
+    """Return ``trace`` … ``fatal``."""
+    return SEVERITIES[severity_level(number)]
+
+
+def _series_key(record: LogRecord) -> tuple[str, str, str, str]:
+    service, environment = service_of(record.resource)
+    return service, environment, clip(record.scope.name, 200), clip(record.event_name, 200)
+
+
+def _details(record: LogRecord) -> list[Any]:
+    return [record.severity_text, record.attributes]
+
+
+def _searchable(record: LogRecord, body: str) -> str:
+    values = (str(value) for value in record.attributes.values() if isinstance(value, str | int))
+    return clip(" ".join((body, record.event_name, *values)), _MAX_INDEXED)
+
+
+def _digest(record: LogRecord) -> bytes:
+    uid = record.attributes.get(Core.LOG_RECORD_UID)
+    content: object = uid
+    if not isinstance(uid, str) or not uid:
+        content = (
+            record.time or record.observed,
+            record.severity,
+            record.body,
+            record.event_name,
+            record.trace_id,
+            record.span_id,
+            sorted(record.attributes.items()),
+            sorted(record.resource.attributes.items()),
+        )
+    return blake2b(repr(content).encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -1,0 +1,84 @@
+"""Metric points by series; a point sent again for the same time changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any, Final
+
+from sqlalchemy import Connection, func, select
+
+from otelkit.model import MetricPoint
+from otelkit.server.storage import schema, sqlite
+from otelkit.server.text import clip, service_of
+
+__all__ = ["MetricWriter"]
+
+_LARGEST: Final = 2**63 - 1  # OTLP counts are unsigned, columns are not
+
+
+class MetricWriter:
+    """Stores metric points inside the writer's transaction; for the one writer thread."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._insert_series = sqlite.insert_sql(schema.metric_series)
+        self._insert_point = sqlite.insert_sql(schema.metric_point, ignore=True)
+        self._known: dict[bytes, int] = {}
+        self.forget(connection)
+
+    def write(self, connection: Connection, points: Sequence[MetricPoint]) -> int:
+        """Store what is not stored yet and return how many points that was."""
+        digests = [_digest(point) for point in points]
+        self._find_or_make(connection, dict(zip(digests, points, strict=True)))
+        before = connection.connection.total_changes
+        rows = [
+            (self._known[digest], point.time, point.start, point.value, *_counts(point), _detail(point))
+            for digest, point in zip(digests, points, strict=True)
+        ]
+        sqlite.bulk(connection, self._insert_point, rows)
+        return int(connection.connection.total_changes - before)
+
+    def forget(self, connection: Connection) -> None:
+        """Drop what a rolled-back transaction left in memory."""
+        self._known.clear()
+        self._next = (connection.execute(select(func.max(schema.metric_series.c.id))).scalar() or 0) + 1
+
+    def _find_or_make(self, connection: Connection, points: dict[bytes, MetricPoint]) -> None:
+        missing = [digest for digest in points if digest not in self._known]
+        table = schema.metric_series.c
+        for at in range(0, len(missing), 4000):
+            query = select(table.digest, table.id).where(table.digest.in_(missing[at : at + 4000]))
+            self._known.update((row.digest, row.id) for row in connection.execute(query))
+        rows = []
+        for digest in missing:
+            if digest not in self._known:
+                self._known[digest], self._next = self._next, self._next + 1
+                rows.append((self._known[digest], digest, *_series(points[digest])))
+        sqlite.bulk(connection, self._insert_series, rows)
+
+
+def _series(point: MetricPoint) -> tuple[Any, ...]:
+    service, environment = service_of(point.resource)
+    attributes = json.dumps(dict(point.attributes), sort_keys=True, default=str)
+    kind = (int(point.kind), int(point.monotonic), int(point.cumulative))
+    return clip(point.name, 200), clip(point.unit, 60), *kind, service, environment, attributes, point.description
+
+
+def _digest(point: MetricPoint) -> bytes:
+    identity = (
+        *(point.name, point.unit, int(point.kind), point.monotonic, point.cumulative, point.scope.name),
+        sorted(point.attributes.items()),
+        sorted(point.resource.attributes.items()),
+    )
+    return blake2b(repr(identity).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _counts(point: MetricPoint) -> tuple[int | None, float | None]:
+    return (None, None) if point.value is not None else (min(point.samples, _LARGEST), point.total)
+
+
+def _detail(point: MetricPoint) -> str | None:
+    if not (point.bounds or point.buckets or point.detail):
+        return None
+    return json.dumps([point.bounds, point.buckets, dict(point.detail)], separators=(",", ":"), default=str)

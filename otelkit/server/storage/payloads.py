@@ -1,0 +1,117 @@
+"""Compressed blocks for whatever is only read when one trace or log line is opened.
+
+A block holds the details of up to :data:`BLOCK` neighbours as one JSON list, because neighbours repeat each other. Once
+enough blocks have been seen a zstd dictionary is trained from them and kept in the table ``dictionary``; older blocks
+stay readable by their ``dict_id``, 0 meaning none.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import zstandard
+from sqlalchemy import Connection, func, select
+
+from otelkit.server.storage import schema, sqlite
+
+__all__ = ["BLOCK", "PayloadReader", "PayloadWriter"]
+
+BLOCK: Final = 64
+_LEVEL: Final = 3
+_SAMPLES: Final = 600
+_SAMPLE_BYTES: Final = 16_384
+_DICTIONARY_BYTES: Final = 65_536
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, bytes):
+        return {"base64": base64.b64encode(value).decode("ascii")}
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence):
+        return list(value)
+    return str(value)
+
+
+_encode = json.JSONEncoder(separators=(",", ":"), default=_plain, check_circular=False).encode
+
+
+class PayloadWriter:
+    """Packs blocks inside the writer's transaction; for the one writer thread."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._insert = sqlite.insert_sql(schema.payload)
+        self._next = (connection.execute(select(func.max(schema.payload.c.id))).scalar() or 0) + 1
+        self._rows: list[tuple[int, int, bytes]] = []
+        self._samples: list[bytes | bytearray | memoryview] = []
+        newest = connection.execute(
+            select(schema.dictionary.c.id, schema.dictionary.c.data).order_by(schema.dictionary.c.id.desc()).limit(1)
+        ).first()
+        self._dict_id = 0
+        self._compressor = zstandard.ZstdCompressor(level=_LEVEL)
+        if newest is not None:
+            self._use(newest.id, newest.data)
+
+    def add(self, details: Sequence[object]) -> int:
+        """Pack one block and return its id; it is written by :meth:`flush`."""
+        raw = _encode(details).encode("ascii")
+        if not self._dict_id and len(raw) >= 256:
+            self._samples.append(raw[:_SAMPLE_BYTES])
+        number = self._next
+        self._next += 1
+        self._rows.append((number, self._dict_id, self._compressor.compress(raw)))
+        return number
+
+    def flush(self, connection: Connection) -> None:
+        """Write the blocks, and train the dictionary when there is enough to learn from."""
+        sqlite.bulk(connection, self._insert, self._rows)
+        self._rows = []
+        if not self._dict_id and len(self._samples) >= _SAMPLES:
+            self._train(connection)
+
+    def _train(self, connection: Connection) -> None:
+        samples, self._samples = self._samples, []
+        try:
+            data = zstandard.train_dictionary(_DICTIONARY_BYTES, samples, level=_LEVEL).as_bytes()
+        except zstandard.ZstdError:  # too alike or too few: plain zstd does, and later samples may do better
+            return
+        connection.execute(schema.dictionary.insert().values(id=1, data=data))
+        self._use(1, data)
+
+    def _use(self, number: int, data: bytes) -> None:
+        self._dict_id = number
+        self._compressor = zstandard.ZstdCompressor(level=_LEVEL, dict_data=zstandard.ZstdCompressionDict(data))
+
+
+class PayloadReader:
+    """Unpacks blocks; from any thread."""
+
+    def __init__(self) -> None:
+        self._dictionaries: dict[int, zstandard.ZstdCompressionDict] = {}
+        self._lock = threading.Lock()
+
+    def read(self, connection: Connection, numbers: set[int]) -> dict[int, list[Any]]:
+        """Return the blocks with these ids; missing ones are left out."""
+        blocks: dict[int, list[Any]] = {}
+        wanted = sorted(numbers)
+        for at in range(0, len(wanted), 1000):
+            table = schema.payload.c
+            query = select(table.id, table.dict_id, table.zstd).where(table.id.in_(wanted[at : at + 1000]))
+            for number, dict_id, data in connection.execute(query):
+                blocks[number] = json.loads(self._decompressor(connection, dict_id).decompress(data))
+        return blocks
+
+    def _decompressor(self, connection: Connection, dict_id: int) -> zstandard.ZstdDecompressor:
+        if not dict_id:
+            return zstandard.ZstdDecompressor()
+        with self._lock:
+            known = self._dictionaries.get(dict_id)
+            if known is None:
+                query = select(schema.dictionary.c.data).where(schema.dictionary.c.id == dict_id)
+                known = zstandard.ZstdCompressionDict(connection.execute(query).scalar_one())
+                self._dictionaries[dict_id] = known
+        return zstandard.ZstdDecompressor(dict_data=known)

@@ -1,0 +1,298 @@
+"""The tables.
+
+Strings that repeat live once in ``series``; ``span`` is narrow and clustered by trace; whatever is only read when one
+trace is opened lies compressed in ``payload``; the rollups carry every figure that a page asks for. Times are
+nanoseconds since the epoch, except in rollups, whose ``time`` is the start of a minute or hour in seconds.
+Empty strings stand for "none" where a column is part of a unique key.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+SCHEMA_VERSION: Final = 1
+
+# Bits of span.flags.
+ENTRY: Final = 1
+DUPLICATE: Final = 2
+UNPRICED: Final = 4
+UNREPORTED: Final = 8
+INFERENCE: Final = 16
+
+# Added to a rollup's status for spans that another span already counts.
+ROLL_DUPLICATE: Final = 8
+
+# hist.what
+DURATION: Final = 0
+FIRST_TOKEN: Final = 1
+
+metadata = MetaData()
+
+meta = Table("meta", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
+
+dictionary = Table("dictionary", metadata, Column("id", Integer, primary_key=True), Column("data", LargeBinary))
+
+payload = Table(
+    "payload",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("dict_id", Integer, nullable=False),
+    Column("zstd", LargeBinary, nullable=False),
+)
+
+SERIES_KEY: Final = (
+    "service",
+    "environment",
+    "name",
+    "kind",
+    "step",
+    "operation",
+    "provider",
+    "model",
+    "tool",
+    "route",
+    "entry",
+)
+
+series = Table(
+    "series",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    *(Column(name, Text, nullable=False) for name in SERIES_KEY[:-1]),
+    Column("entry", SmallInteger, nullable=False),
+    UniqueConstraint(*SERIES_KEY),
+)
+
+span = Table(
+    "span",
+    metadata,
+    Column("trace", Integer, primary_key=True),
+    Column("span_id", LargeBinary, primary_key=True),
+    Column("parent_id", LargeBinary),
+    Column("series", Integer, nullable=False),
+    Column("start", BigInteger, nullable=False),
+    Column("duration", BigInteger, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("flags", SmallInteger, nullable=False),
+    Column("first_token", BigInteger),
+    Column("input_tokens", Integer),
+    Column("output_tokens", Integer),
+    Column("cached_tokens", Integer),
+    Column("cache_write_tokens", Integer),
+    Column("reasoning_tokens", Integer),
+    Column("cost", Float),
+    Column("payload", Integer, nullable=False),
+    Column("place", SmallInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("span_series", span.c.series, span.c.start)
+
+trace = Table(
+    "trace",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("trace_id", LargeBinary, nullable=False, unique=True),
+    Column("start", BigInteger, nullable=False),
+    Column("duration", BigInteger, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("errors", Integer, nullable=False),
+    Column("spans", Integer, nullable=False),
+    Column("complete", SmallInteger, nullable=False),
+    Column("kinds", SmallInteger, nullable=False),
+    Column("root_status", SmallInteger, nullable=False),
+    Column("llm_calls", Integer, nullable=False),
+    Column("tool_calls", Integer, nullable=False),
+    Column("unreported", Integer, nullable=False),
+    Column("input_tokens", Integer),
+    Column("output_tokens", Integer),
+    Column("cached_tokens", Integer),
+    Column("cache_write_tokens", Integer),
+    Column("reasoning_tokens", Integer),
+    Column("cost", Float),
+    Column("service", Text, nullable=False),
+    Column("environment", Text, nullable=False),
+    Column("user", Text),
+    Column("grp", Text),
+    Column("session", Text),
+    Column("conversation", Text),
+    Column("name", Text, nullable=False),
+    Column("models", Text, nullable=False),
+    Column("tools", Text, nullable=False),
+    Column("services", Text, nullable=False),
+    Column("unpriced", Text, nullable=False),
+    Column("split", Text, nullable=False),
+    Column("error", Text),
+    Column("input", Text),
+    Column("output", Text),
+    Column("merge", Text, nullable=False),
+)
+Index("trace_start", trace.c.start)
+Index("trace_duration", trace.c.duration)
+Index("trace_error", trace.c.start, sqlite_where=text("status = 2"))
+Index("trace_user", trace.c.user, trace.c.start, sqlite_where=text("user IS NOT NULL"))
+Index("trace_conversation", trace.c.conversation, trace.c.start, sqlite_where=text("conversation IS NOT NULL"))
+
+# Sums that are never unknown, and sums that are NULL until somebody reports them.
+ROLL_SUMS: Final = ("count", "duration", "reported", "unreported", "unpriced", "stream_tokens", "stream_time", "empty")
+ROLL_KNOWN: Final = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens", "cost")
+
+
+def _roll(name: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("time", Integer, primary_key=True),
+        Column("series", Integer, primary_key=True),
+        Column("status", SmallInteger, primary_key=True),
+        *(Column(column, BigInteger, nullable=False) for column in ROLL_SUMS),
+        *(Column(column, Float if column == "cost" else BigInteger) for column in ROLL_KNOWN),
+        sqlite_with_rowid=False,
+    )
+
+
+def _hist(name: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("time", Integer, primary_key=True),
+        Column("series", Integer, primary_key=True),
+        Column("what", SmallInteger, primary_key=True),
+        Column("bucket", SmallInteger, primary_key=True),
+        Column("count", Integer, nullable=False),
+        sqlite_with_rowid=False,
+    )
+
+
+def _kind_time(name: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("time", Integer, primary_key=True),
+        Column("service", Text, primary_key=True),
+        Column("environment", Text, primary_key=True),
+        Column("kind", Text, primary_key=True),
+        Column("spent", BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
+
+
+def _log_roll(name: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("time", Integer, primary_key=True),
+        Column("series", Integer, primary_key=True),
+        Column("severity", SmallInteger, primary_key=True),
+        Column("count", Integer, nullable=False),
+        sqlite_with_rowid=False,
+    )
+
+
+roll_minute, roll_hour = _roll("roll_minute"), _roll("roll")
+hist_minute, hist_hour = _hist("hist_minute"), _hist("hist")
+kind_minute, kind_hour = _kind_time("kind_minute"), _kind_time("kind_hour")
+log_minute, log_hour = _log_roll("log_minute"), _log_roll("log_hour")
+
+actor = Table(
+    "actor",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("user", Text, nullable=False),
+    Column("grp", Text, nullable=False),
+    Column("conversation", Text, nullable=False),
+    UniqueConstraint("user", "grp", "conversation"),
+)
+
+ACTOR_SUMS: Final = ("spans", "requests", "errors", "llm_calls", "tokens")
+actor_hour = Table(
+    "actor_hour",
+    metadata,
+    Column("hour", Integer, primary_key=True),
+    Column("actor", Integer, primary_key=True),
+    *(Column(column, BigInteger, nullable=False) for column in ACTOR_SUMS),
+    Column("cost", Float),
+    sqlite_with_rowid=False,
+)
+
+log_series = Table(
+    "log_series",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("service", Text, nullable=False),
+    Column("environment", Text, nullable=False),
+    Column("logger", Text, nullable=False),
+    Column("event_name", Text, nullable=False),
+    UniqueConstraint("service", "environment", "logger", "event_name"),
+)
+
+log = Table(
+    "log",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("uid", LargeBinary, nullable=False, unique=True),
+    Column("time", BigInteger, nullable=False),
+    Column("series", Integer, nullable=False),
+    Column("severity", SmallInteger, nullable=False),
+    Column("trace_id", LargeBinary),
+    Column("span_id", LargeBinary),
+    Column("payload", Integer, nullable=False),
+    Column("place", SmallInteger, nullable=False),
+    Column("body", Text, nullable=False),
+)
+Index("log_time", log.c.time)
+Index("log_trace", log.c.trace_id, sqlite_where=text("trace_id IS NOT NULL"))
+Index("log_severe", log.c.time, sqlite_where=text("severity >= 13"))
+
+metric_series = Table(
+    "metric_series",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("kind", SmallInteger, nullable=False),
+    Column("monotonic", SmallInteger, nullable=False),
+    Column("cumulative", SmallInteger, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("environment", Text, nullable=False),
+    Column("attributes", Text, nullable=False),
+    Column("description", Text, nullable=False),
+)
+Index("metric_name", metric_series.c.name)
+
+metric_point = Table(
+    "metric_point",
+    metadata,
+    Column("series", Integer, primary_key=True),
+    Column("time", BigInteger, primary_key=True),
+    Column("start", BigInteger, nullable=False),
+    Column("value", Float),
+    Column("count", BigInteger),
+    Column("sum", Float),
+    Column("detail", Text),
+    sqlite_with_rowid=False,
+)
+
+# Counts of everything stored and refused, kept in the same transactions.
+tally = Table(
+    "tally",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)

@@ -1,0 +1,228 @@
+"""Stores spans: new ones only, each counted once, with the rows of their traces brought up to date."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, select, update
+
+from otelkit.model import Span, SpanEvent, SpanLink
+from otelkit.server.storage import schema, sqlite
+from otelkit.server.storage.duplicates import Call, restating
+from otelkit.server.storage.facts import SeriesKey, SpanFact, Tokens
+from otelkit.server.storage.interning import Interned
+from otelkit.server.storage.payloads import BLOCK, PayloadWriter
+from otelkit.server.storage.rollups import Rollups
+from otelkit.server.storage.spent import Interval
+from otelkit.server.storage.traces import SPLIT_LIMIT, Traces, TraceState, interval_of, split_of
+
+__all__ = ["SpanWriter"]
+
+_OTHER: Final = "(other)"
+
+
+class SpanWriter:
+    """Stores spans inside the writer's transaction; for the one writer thread."""
+
+    def __init__(self, connection: Connection, payloads: PayloadWriter, *, max_series: int) -> None:
+        self._payloads = payloads
+        self._max_series = max_series
+        self._series: Interned[SeriesKey] = Interned(connection, schema.series)
+        self._traces = Traces(connection)
+        self._insert = sqlite.insert_sql(schema.span)
+
+    def write(self, connection: Connection, facts: Sequence[SpanFact], sums: Rollups) -> tuple[int, int]:
+        """Store the spans that are not stored yet; return how many spans and how many traces were new."""
+        if not facts:
+            return 0, 0
+        states = self._traces.load(connection, (fact.span.trace_id for fact in facts))
+        before = _Stored(connection, [state for state in states.values() if state.stored])
+        groups = _new_by_trace(connection, facts, states, before)
+        new = [fact for group in groups.values() for fact in group]
+        self._number_series(connection, new)
+        rows: list[tuple[Any, ...]] = []
+        for trace_id, group in groups.items():
+            state = states[trace_id]
+            self._take_in(connection, state, group, before, sums)
+            for fact in group:
+                sums.add_span(fact)
+            rows.extend(self._rows(group))
+        sqlite.bulk(connection, self._insert, rows)
+        changed = [states[trace_id] for trace_id in groups]
+        self._traces.save(connection, changed)
+        return len(rows), sum(not state.stored for state in changed)
+
+    def _number_series(self, connection: Connection, facts: Iterable[SpanFact]) -> None:
+        full = self._series.count >= self._max_series
+        for fact in facts:
+            if full and not self._series.knows(fact.key):
+                fact.key = fact.key._replace(name=_OTHER, tool="", route="", model=fact.key.model and _OTHER)
+        keys = [fact.key for fact in facts]
+        ids = self._series.ids(connection, keys)
+        for fact in facts:
+            fact.series = ids[fact.key]
+
+    def _take_in(
+        self, connection: Connection, state: TraceState, group: list[SpanFact], before: _Stored, sums: Rollups
+    ) -> None:
+        known = before.of(state.number)
+        if any(fact.inference for fact in group):
+            self._mark_duplicates(connection, state, group, known, sums)
+        for fact in group:
+            fact.trace = state.number
+            state.merge(fact)
+        intervals = [interval_of(fact) for fact in group]
+        if state.values["spans"] <= SPLIT_LIMIT:
+            intervals = [interval_of(fact) for fact in known] + intervals
+            state.set_split(split_of(intervals), sums)
+        else:
+            split = dict(state.values["split"])
+            for kind, spent in split_of(intervals).items():
+                split[kind] = split.get(kind, 0) + spent
+            state.set_split(split, sums)
+
+    def _mark_duplicates(
+        self, connection: Connection, state: TraceState, group: list[SpanFact], known: list[SpanFact], sums: Rollups
+    ) -> None:
+        everyone = [*known, *group]
+        marked = restating([Call.of(fact) for fact in everyone])
+        for fact in group:
+            fact.duplicate = fact.duplicate or fact.span.span_id in marked
+        for fact in known:
+            if fact.span.span_id in marked and not fact.duplicate:
+                sums.add_span(fact, sign=-1)
+                state.add_call(fact, sign=-1)
+                fact.duplicate = True
+                sums.add_span(fact)
+                table = schema.span
+                connection.execute(
+                    update(table)
+                    .where(table.c.trace == state.number, table.c.span_id == fact.span.span_id)
+                    .values(flags=table.c.flags.bitwise_or(schema.DUPLICATE))
+                )
+
+    def _rows(self, group: Sequence[SpanFact]) -> Iterable[tuple[Any, ...]]:
+        for at in range(0, len(group), BLOCK):
+            some = group[at : at + BLOCK]
+            block = self._payloads.add([_details(fact) for fact in some])
+            for place, fact in enumerate(some):
+                yield (
+                    fact.trace,
+                    fact.span.span_id,
+                    fact.span.parent_id or None,
+                    fact.series,
+                    fact.start,
+                    fact.duration,
+                    fact.status,
+                    _flags(fact),
+                    fact.first_token,
+                    *fact.tokens,
+                    fact.cost,
+                    block,
+                    place,
+                )
+
+
+class _Stored:
+    """The spans already stored of the traces at hand, loaded at once; long traces are asked span by span."""
+
+    def __init__(self, connection: Connection, states: Sequence[TraceState]) -> None:
+        self._facts: defaultdict[int, list[SpanFact]] = defaultdict(list)
+        by_number = {state.number: state for state in states if state.values["spans"] <= SPLIT_LIMIT}
+        numbers = list(by_number)
+        for at in range(0, len(numbers), 2000):
+            query = (
+                select(schema.span, *(schema.series.c[name] for name in schema.SERIES_KEY))
+                .join(schema.series, schema.series.c.id == schema.span.c.series)
+                .where(schema.span.c.trace.in_(numbers[at : at + 2000]))
+            )
+            for row in connection.execute(query):
+                self._facts[row.trace].append(_fact_of(row, by_number[row.trace]))
+
+    def of(self, number: int) -> list[SpanFact]:
+        """Return the stored spans of a trace; none for a long one."""
+        return self._facts.get(number, [])
+
+
+def _new_by_trace(
+    connection: Connection, facts: Sequence[SpanFact], states: dict[bytes, TraceState], before: _Stored
+) -> dict[bytes, list[SpanFact]]:
+    seen = {(state.number, fact.span.span_id) for state in states.values() for fact in before.of(state.number)}
+    unsure = [
+        (state.number, fact.span.span_id)
+        for fact in facts
+        if (state := states[fact.span.trace_id]).stored and not before.of(state.number)
+    ]
+    seen |= sqlite.existing_spans(connection, unsure)
+    groups: dict[bytes, list[SpanFact]] = {}
+    for fact in facts:
+        key = (states[fact.span.trace_id].number, fact.span.span_id)
+        if key not in seen:
+            seen.add(key)
+            groups.setdefault(fact.span.trace_id, []).append(fact)
+    return groups
+
+
+def _flags(fact: SpanFact) -> int:
+    return (
+        (schema.ENTRY if fact.key.entry else 0)
+        | (schema.DUPLICATE if fact.duplicate else 0)
+        | (schema.UNPRICED if fact.unpriced else 0)
+        | (schema.UNREPORTED if fact.inference and not fact.reported else 0)
+        | (schema.INFERENCE if fact.inference else 0)
+    )
+
+
+def _fact_of(row: Any, state: TraceState) -> SpanFact:
+    """Rebuild what is needed to count a stored span again: its numbers, not its content."""
+    who = state.values
+    return SpanFact(
+        span=Span(state.values["trace_id"], row.span_id, row.parent_id or b"", row.name, 0, row.start, 0),
+        key=SeriesKey(*(getattr(row, name) for name in schema.SERIES_KEY)),
+        start=row.start,
+        duration=row.duration,
+        error=row.status == 2,
+        error_text=None,
+        inference=bool(row.flags & schema.INFERENCE),
+        tokens=Tokens(*row[9:14]),
+        cost=row.cost,
+        first_token=row.first_token,
+        empty=False,
+        user=who["user"],
+        group=who["grp"],
+        session=who["session"],
+        conversation=who["conversation"],
+        input=None,
+        output=None,
+        duplicate=bool(row.flags & schema.DUPLICATE),
+        trace=row.trace,
+        series=row.series,
+    )
+
+
+def _details(fact: SpanFact) -> dict[str, Any]:
+    """Return what is only read when the trace is opened; empty parts are left out."""
+    span = fact.span
+    details = {
+        "n": span.name if span.name != fact.key.name else None,
+        "k": int(span.kind),
+        "m": span.status_message,
+        "a": span.attributes,
+        "e": [_event(event) for event in span.events],
+        "l": [_link(link) for link in span.links],
+        "r": span.resource.attributes,
+        "s": [span.scope.name, span.scope.version] if span.scope.name else None,
+        "t": span.trace_state,
+        "d": span.dropped_attributes,
+    }
+    return {name: value for name, value in details.items() if value}
+
+
+def _event(event: SpanEvent) -> list[Any]:
+    return [event.name, event.time, event.attributes]
+
+
+def _link(link: SpanLink) -> list[Any]:
+    return [link.trace_id.hex(), link.span_id.hex(), link.attributes]

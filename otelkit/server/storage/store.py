@@ -1,0 +1,86 @@
+"""The one writer: every signal of every waiting batch in one transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+from otelkit.model import Span
+from otelkit.server.storage import schema, sqlite
+from otelkit.server.storage.database import Database
+from otelkit.server.storage.facts import SpanFact
+from otelkit.server.storage.interning import Interned
+from otelkit.server.storage.logs import Logs, LogWriter
+from otelkit.server.storage.metrics import MetricWriter
+from otelkit.server.storage.payloads import PayloadWriter
+from otelkit.server.storage.rollups import Rollups, Tiers
+from otelkit.server.storage.spans import SpanWriter
+
+__all__ = ["Batch", "Store"]
+
+Prepare = Callable[[Sequence[Span]], list[SpanFact]]
+_MINUTE_NS: Final = 60_000_000_000
+
+
+class Batch(NamedTuple):
+    """The decoded records of one request; ``signal`` is spans, logs or points."""
+
+    signal: str
+    records: Sequence[Any]
+
+
+class Store:
+    """Writes batches into a database; only one thread may call :meth:`write`.
+
+    ``prepare`` turns spans into facts, outside the transaction; ``prepare_log`` and it are where redaction happens.
+    """
+
+    def __init__(
+        self, database: Database, prepare: Prepare, prepare_log: Callable[[Any], Any], *, max_series: int
+    ) -> None:
+        self.database = database
+        self._prepare = prepare
+        self._prepare_log = prepare_log
+        self._max_series = max_series
+        self._tally = sqlite.add_sql(schema.tally)
+        self._open()
+
+    def _open(self) -> None:
+        with self.database.writing() as connection:
+            self._payloads = PayloadWriter(connection)
+            self._spans = SpanWriter(connection, self._payloads, max_series=self._max_series)
+            self._logs = LogWriter(connection, self._payloads)
+            self._metrics = MetricWriter(connection)
+            self._tiers = Tiers(connection)
+            self._actors: Interned[tuple[str, str, str]] = Interned(connection, schema.actor)
+
+    def write(self, batches: Sequence[Batch]) -> None:
+        """Store all batches or none.
+
+        Raises:
+            StorageFullError, StorageError: nothing was stored.
+        """
+        facts = self._prepare([span for batch in batches if batch.signal == "spans" for span in batch.records])
+        logs = [
+            Logs([self._prepare_log(record) for record in batch.records]) for batch in batches if batch.signal == "logs"
+        ]
+        points = [point for batch in batches if batch.signal == "points" for point in batch.records]
+        try:
+            self._commit(facts, logs, points)
+        except BaseException:
+            # Ids handed out in the transaction do not exist: read everything again.
+            self._open()
+            raise
+
+    def _commit(self, facts: list[SpanFact], logs: list[Logs], points: list[Any]) -> None:
+        sums = Rollups()
+        with self.database.writing() as connection:
+            spans, traces = self._spans.write(connection, facts, sums)
+            stored = self._logs.write(connection, logs, sums, time.time_ns()) if logs else 0
+            written = self._metrics.write(connection, points) if points else 0
+            actors = self._actors.ids(connection, [key[1:] for key in sums.actors])
+            self._tiers.write(connection, sums, actors)
+            self._payloads.flush(connection)
+            counts = (("spans", spans), ("traces", traces), ("logs", stored), ("points", written))
+            sqlite.bulk(connection, self._tally, [pair for pair in counts if pair[1]])
