@@ -1,1 +1,60 @@
-"""x"""
+"""otelkit: observability and product analytics for Python LLM services, through one OpenTelemetry pipeline.
+
+::
+
+    import otelkit
+
+    otelkit.init(app, service="shop-assistant")
+
+    @otelkit.traced_tool
+    async def find_orders(customer: str) -> list[Order]: ...
+"""
+
+from otelkit.errors import MissingExtraError, OtelkitError, SettingsError
+from otelkit.sdk.bootstrap import flush, init, shutdown
+from otelkit.sdk.context import bind, session
+from otelkit.sdk.decorators import (
+    record_chunk,
+    record_response,
+    record_results,
+    record_usage,
+    traced_agent,
+    traced_embedding,
+    traced_job,
+    traced_llm,
+    traced_rerank,
+    traced_retrieval,
+    traced_tool,
+    traced_workflow,
+)
+from otelkit.sdk.events import define_event, track
+from otelkit.sdk.instruments import counter, gauge, histogram, up_down_counter
+
+__all__ = [
+    "MissingExtraError",
+    "OtelkitError",
+    "SettingsError",
+    "bind",
+    "counter",
+    "define_event",
+    "flush",
+    "gauge",
+    "histogram",
+    "init",
+    "record_chunk",
+    "record_response",
+    "record_results",
+    "record_usage",
+    "session",
+    "shutdown",
+    "traced_agent",
+    "traced_embedding",
+    "traced_job",
+    "traced_llm",
+    "traced_rerank",
+    "traced_retrieval",
+    "traced_tool",
+    "traced_workflow",
+    "track",
+    "up_down_counter",
+]

@@ -1,15 +1,18 @@
 """Every option, once; this module is the only reader of the environment.
 
 Precedence: argument, then ``OTELKIT_*``, then the standard ``OTEL_*`` variable, then an alias other tools know,
-then the default. A wrong value raises one :class:`~otelkit.errors.SettingsError` at start that names the variable, the value's
-shape (never a secret's value) and what is allowed.
+then the default. A wrong value raises one :class:`~otelkit.errors.SettingsError` at start that names the variable, the
+value's shape (never a secret's value) and what is allowed.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import os
+import re
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 
 from otelkit.errors import SettingsError
 
-__all__ = ["OPTIONS", "Option", "Settings", "current_environment", "load"]
+__all__ = ["OPTIONS", "Option", "Settings", "current_environment", "data_directory", "load", "read_table"]
 
 T = TypeVar("T")
 Parser = Callable[[str], Any]
@@ -363,10 +366,10 @@ class Settings:
         "OTELKIT_EXCLUDED_URLS",
         "OTEL_PYTHON_FASTAPI_EXCLUDED_URLS",
         "OTEL_PYTHON_EXCLUDED_URLS",
-        default=("/health", "/healthz", "/metrics"),
+        default=("^/health$", "^/healthz$", "^/metrics$"),
         parse=_names,
         group="Traces",
-        meaning="Paths that are not traced, separated by commas.",
+        meaning="Paths that are not traced: regular expressions separated by commas.",
     )
     slow_request_seconds: float = _option(
         "OTELKIT_SLOW_REQUEST_SECONDS",
@@ -553,6 +556,30 @@ def current_environment() -> dict[str, str]:
     return dict(os.environ)
 
 
+def data_directory() -> Path:
+    """Where otelkit keeps what outlives a process: ``otelkit`` in the user's data directory (XDG)."""
+    home = os.environ.get("XDG_DATA_HOME", "").strip()
+    return (Path(home) if home else Path.home() / ".local" / "share") / "otelkit"
+
+
+def read_table(path: Path) -> Mapping[str, Any]:
+    """Read a TOML or JSON file that a setting names.
+
+    Raises:
+        SettingsError: it cannot be read, or is neither.
+    """
+    try:
+        text = path.read_text("utf-8")
+        data = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:  # both parsers' errors say where
+        raise SettingsError(f"{path} is no valid {'JSON' if path.suffix == '.json' else 'TOML'}: {error}") from None
+    if not isinstance(data, dict):
+        raise SettingsError(f"{path} must hold a table, not a {type(data).__name__}")
+    return data
+
+
 def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
     """Read all options.
 
@@ -578,11 +605,14 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
     return settings if settings.enable_telemetry else dataclasses.replace(settings, disabled=True)
 
 
+_URL_CREDENTIALS: Final = re.compile(r"//[^/@\s]*@")
+
+
 def _parsed(variable: str, option: Option, text: str) -> object:
     try:
         return option.parse(text)
     except ValueError as error:
-        shape = f"{len(text)} characters" if option.secret else repr(text[:80])
+        shape = f"{len(text)} characters" if option.secret else repr(_URL_CREDENTIALS.sub("//…@", text[:80]))
         raise SettingsError(f"{variable} is {shape}, but must be {error}") from None
 
 

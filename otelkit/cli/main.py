@@ -1,0 +1,44 @@
+"""Parse the command line and run the command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Final
+
+from otelkit.cli import demo, dev, run, serve, settings
+from otelkit.errors import OtelkitError
+
+__all__ = ["main"]
+
+_EPILOG: Final = """examples:
+  otelkit dev -- uvicorn app:app      your service and a page that shows it, no code change
+  otelkit run -- uvicorn app:app      your service instrumented, telemetry to OTEL_EXPORTER_OTLP_ENDPOINT
+  otelkit serve                       receive, keep and show telemetry on http://127.0.0.1:4318
+  otelkit demo                        a chatbot at work, with all of it
+  otelkit settings                    every option, its variable and its value
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``otelkit``; the exit status is 0 for success, 2 for wrong input, else the command's own."""
+    parser = argparse.ArgumentParser(
+        prog="otelkit",
+        description="Observability and product analytics for Python LLM services.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"otelkit {version('otelkit')}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for command in (dev, run, serve, demo, settings):
+        command.add_parser(commands)
+    args = parser.parse_args(argv)
+    try:
+        return int(args.run(args))
+    except OtelkitError as error:
+        print(f"otelkit {args.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130

@@ -1,0 +1,322 @@
+"""``init``, ``flush``, ``shutdown``: the one place that knows about the process's global OpenTelemetry providers."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry import _logs, metrics, trace
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.view import DropAggregation, View
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_OFF,
+    ALWAYS_ON,
+    AlwaysRecordSampler,
+    ParentBased,
+    Sampler,
+    TraceIdRatioBased,
+)
+
+from otelkit.errors import OtelkitError
+from otelkit.mapping.cost import PriceBook, parse_prices
+from otelkit.mapping.redaction import Redactor
+from otelkit.sdk import context as sdk_context
+from otelkit.sdk.events import Events
+from otelkit.sdk.export.entrance import LogEntrance, SpanEntrance
+from otelkit.sdk.export.readers import PushReader
+from otelkit.sdk.export.worker import Record
+from otelkit.sdk.guard import guard, logger
+from otelkit.sdk.identity import Pseudonymiser, load_salt
+from otelkit.sdk.integrations import fastapi
+from otelkit.sdk.integrations.libraries import switch_on_libraries
+from otelkit.sdk.logs import LogCapture
+from otelkit.sdk.processors.context import ContextProcessor
+from otelkit.sdk.routes import DEFAULT_ADDRESS
+from otelkit.sdk.runtime import Runtime, metric_views
+from otelkit.sdk.steps import State
+from otelkit.semconv.attributes import Core, Otelkit
+from otelkit.settings import Settings, load, read_table
+
+if TYPE_CHECKING:
+    from otelkit.sdk.integrations.prometheus import PrometheusPage
+
+__all__ = ["current_settings", "flush", "init", "shutdown"]
+
+_lock = threading.RLock()
+
+
+class _Process:
+    """What ``init`` made in this process."""
+
+    runtime: Runtime | None = None
+    prices: PriceBook | None = None
+    tracer_provider: Any = None
+    meter_provider: Any = None
+    global_reader: PushReader | None = None
+    logs: LogCapture | None = None
+    prometheus: PrometheusPage | None = None
+    fork_hooked = False
+
+
+def init(
+    app: object = None,
+    *,
+    service: str | None = None,
+    environment: str | None = None,
+    version: str | None = None,
+    endpoint: str | None = None,
+    protocol: str | None = None,
+    headers: dict[str, str] | None = None,
+    capture_content: bool | None = None,
+    prometheus: bool | None = None,
+    console_logs: bool | None = None,
+    log_file: str | Path | None = None,
+    session: Callable[[dict[str, Any]], Any] | None = None,
+    instrument: bool = True,
+    **options: Any,
+) -> None:
+    """Start telemetry in this process; with ``app`` (FastAPI) its requests too.
+
+    Traces, metrics and logs go through OpenTelemetry providers and out over OTLP; a backend that is down never blocks,
+    slows or breaks the service. Providers that exist already are kept and get otelkit's processors. Call it as often as
+    you like: a second call only attaches its ``app``.
+
+    Args:
+        app: FastAPI application; without one, applications made later are found by themselves.
+        service: ``service.name``. As with every option, the argument wins over the environment
+            (``otelkit settings`` lists all variables).
+        environment: ``deployment.environment.name``.
+        version: ``service.version``.
+        endpoint: address of a Collector or ``otelkit serve``; default http://127.0.0.1:4318.
+        protocol: ``http/protobuf`` or ``grpc``.
+        headers: headers of every export.
+        capture_content: export prompts, answers, tool arguments and results.
+        prometheus: add ``GET /metrics`` to the app (one worker only).
+        console_logs: JSON lines on standard output.
+        log_file: JSON lines in this file, rotated.
+        session: called with the ASGI scope of each request; returns keyword arguments of :func:`otelkit.session`
+            (``user_id``, ``group_id``, ``conversation_id``, ``session_id``, ``consent``) as a dict, or None.
+        instrument: switch on installed OpenTelemetry instrumentations (LLM clients, httpx, SQLAlchemy …).
+        options: any other field of :class:`otelkit.settings.Settings`.
+
+    Raises:
+        SettingsError: a setting is wrong; the message says which and what is allowed.
+        MissingExtraError: a setting needs a package that is not installed.
+    """
+    with _lock:
+        if _Process.runtime is None:
+            settings = load(
+                service=service,
+                environment=environment,
+                version=version,
+                endpoint=endpoint,
+                protocol=protocol,
+                headers=headers,
+                capture_content=capture_content,
+                prometheus=prometheus,
+                console_logs=console_logs,
+                log_file=log_file,
+                **options,
+            )
+            if settings.disabled:
+                State.enabled = False
+                return
+            _start(settings)
+            if instrument:
+                switch_on_libraries(settings.disabled_instrumentations)
+        runtime = _Process.runtime
+        assert runtime is not None
+        fastapi.configure(runtime, _Process.tracer_provider, _Process.prometheus, session)
+        if app is not None:
+            fastapi.attach(app)
+        else:
+            fastapi.attach_future_apps()
+
+
+def flush(timeout: float = 5.0) -> bool:
+    """Deliver everything finished so far, within ``timeout`` seconds; True when all of it was acknowledged."""
+    runtime = _Process.runtime
+    return runtime.flush(timeout) if runtime is not None else True
+
+
+def shutdown(timeout: float | None = None) -> bool:
+    """Flush and stop, within ``timeout`` seconds (default: the setting); True when everything was acknowledged.
+
+    Runs by itself at exit. After it, decorators and ``track`` do nothing.
+    """
+    with _lock:
+        runtime = _Process.runtime
+        if runtime is None:
+            return True
+        _Process.runtime = None
+        State.enabled = False
+        if _Process.logs is not None:
+            _Process.logs.uninstall()
+        return runtime.shutdown(runtime.settings.shutdown_timeout if timeout is None else timeout)
+
+
+def current_settings() -> Settings | None:
+    """The settings telemetry runs with in this process; None before ``init``."""
+    return _Process.runtime.settings if _Process.runtime is not None else None
+
+
+# --- start ---------------------------------------------------------------------------------------------------
+
+
+def _start(settings: Settings) -> None:
+    State.enabled = True
+    State.capture_content = settings.capture_content
+    Events.policy_version = settings.policy_version
+    sdk_context.configure(Pseudonymiser(load_salt(settings)), settings.identify_users)
+    _Process.prices = _price_book(settings)
+    if settings.prometheus:
+        from otelkit.sdk.integrations.prometheus import PrometheusPage  # costs 20 ms: only where it is asked for
+
+        _Process.prometheus = PrometheusPage(Redactor().text)
+    resource = _resource(settings)
+    _Process.tracer_provider = _tracer_provider(settings, resource)
+    _build_runtime(settings, resource)
+    runtime = _Process.runtime
+    assert runtime is not None
+    _install_meter_provider(settings, resource, runtime)
+    _install_logger_provider(resource)
+    _Process.logs = LogCapture(settings, runtime.redactor.text)
+    _Process.logs.install()
+    if not _Process.fork_hooked:
+        _Process.fork_hooked = True
+        atexit.register(shutdown)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=_after_fork)
+    if not (settings.endpoint or settings.traces_endpoint or settings.protocol == "grpc"):
+        logger.warning(
+            "no endpoint is set: telemetry goes to %s. "
+            "Start `otelkit serve` there, or set OTEL_EXPORTER_OTLP_ENDPOINT.",
+            DEFAULT_ADDRESS,
+        )
+
+
+def _price_book(settings: Settings) -> PriceBook:
+    overrides = parse_prices(read_table(settings.prices)) if settings.prices is not None else None
+    return PriceBook(overrides, settings.free_providers)
+
+
+def _build_runtime(settings: Settings, resource: Resource) -> None:
+    prices = _Process.prices
+    assert prices is not None
+    page = _Process.prometheus
+    _Process.runtime = Runtime(settings, resource, prices, [page.reader()] if page is not None else [])
+    if _Process.global_reader is not None:
+        _Process.runtime.adopt(_Process.global_reader)
+    _Process.runtime.start()
+
+
+def _resource(settings: Settings) -> Resource:
+    attributes: dict[str, Any] = {
+        **settings.resource_attributes,
+        Core.SERVICE_NAME: settings.service or settings.resource_attributes.get(Core.SERVICE_NAME) or _program_name(),
+        Otelkit.METRICS: "sdk",
+    }
+    if settings.environment:
+        attributes[Core.DEPLOYMENT_ENVIRONMENT] = settings.environment
+    if settings.version:
+        attributes[Core.SERVICE_VERSION] = settings.version
+    # Two processes that share an instance id write one series: a given id is only the beginning of ours.
+    given = settings.resource_attributes.get(Core.SERVICE_INSTANCE_ID)
+    own = str(uuid.uuid4())
+    attributes[Core.SERVICE_INSTANCE_ID] = f"{given}-{own[:8]}" if given else own
+    return Resource.create(attributes)
+
+
+def _program_name() -> str:
+    name = Path(sys.argv[0]).stem if sys.argv and sys.argv[0] not in {"", "-c", "-m"} else ""
+    return name if name and name != "__main__" else "unknown_service"
+
+
+def _sampler(settings: Settings) -> Sampler:
+    root: Sampler = {
+        "always_on": ALWAYS_ON,
+        "always_off": ALWAYS_OFF,
+        "traceidratio": TraceIdRatioBased(settings.sampler_ratio),
+    }[settings.sampler.removeprefix("parentbased_")]
+    chosen = ParentBased(root) if settings.sampler.startswith("parentbased_") else root
+    return AlwaysRecordSampler(chosen)  # metrics are derived from all spans; the export filters by the sampled flag
+
+
+def _tracer_provider(settings: Settings, resource: Resource) -> Any:
+    """The seam behind which spans are made: an existing provider, else the SDK's."""
+    existing = trace.get_tracer_provider()
+    if hasattr(existing, "add_span_processor"):
+        logger.info("using the TracerProvider that is there; its sampler and exporters stay")
+        provider: Any = existing
+    else:
+        provider = TracerProvider(sampler=_sampler(settings), resource=resource, shutdown_on_exit=False)
+        trace.set_tracer_provider(provider)
+    provider.add_span_processor(ContextProcessor())
+    provider.add_span_processor(SpanEntrance(_submit, flush))
+    return provider
+
+
+_DERIVED_HERE: Final = "gen_ai."
+
+
+def _install_meter_provider(settings: Settings, resource: Resource, runtime: Runtime) -> None:
+    """The global provider for everyone else's metrics; what otelkit derives itself is kept out of it."""
+    reader = runtime.push_reader(lambda name: not name.startswith(_DERIVED_HERE))
+    _Process.global_reader = reader
+    existing = metrics.get_meter_provider()
+    if hasattr(existing, "add_metric_reader"):
+        existing.add_metric_reader(reader)
+        return
+    page = _Process.prometheus
+    provider = MeterProvider(
+        [reader, *([page.reader()] if page is not None else [])],
+        resource,
+        shutdown_on_exit=False,
+        views=[View(instrument_name=f"{_DERIVED_HERE}*", aggregation=DropAggregation()), *metric_views(settings)],
+    )
+    metrics.set_meter_provider(provider)
+
+
+def _install_logger_provider(resource: Resource) -> None:
+    provider: Any = _logs.get_logger_provider()
+    if not hasattr(provider, "add_log_record_processor"):
+        provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
+        _logs.set_logger_provider(provider)
+    provider.add_log_record_processor(LogEntrance(_submit, flush))
+
+
+def _submit(record: Record) -> None:
+    runtime = _Process.runtime
+    if runtime is not None:
+        runtime.worker.submit(record)
+
+
+# --- fork ----------------------------------------------------------------------------------------------------
+
+
+def _after_fork() -> None:
+    """In a forked child: threads are gone, queues and counts are the parent's; start with fresh ones."""
+    global _lock
+    _lock = threading.RLock()
+    old = _Process.runtime
+    if old is None:
+        return
+    with guard:
+        try:
+            # The SDK has given the child's tracer provider an instance id of its own by now; metrics share it.
+            resource = getattr(_Process.tracer_provider, "resource", None) or _resource(old.settings)
+            _Process.runtime = None
+            _build_runtime(old.settings, resource)
+            assert _Process.runtime is not None
+            fastapi.configure(_Process.runtime, _Process.tracer_provider, _Process.prometheus, None)
+        except OtelkitError as error:
+            logger.warning("telemetry stays off in this forked process: %s", error)

@@ -1,0 +1,1 @@
+"""Where otelkit meets other libraries; nothing here imports one of them before it is there."""

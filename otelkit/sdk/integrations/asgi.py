@@ -1,0 +1,142 @@
+"""One ASGI middleware: request id in and out, session from the request, WebSocket connections and disconnects."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import ExitStack
+from typing import Any, Final, TypeAlias
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+
+from otelkit.mapping.metrics import Measurement
+from otelkit.sdk.context import request_context, session
+from otelkit.sdk.guard import guard
+from otelkit.sdk.runtime import Runtime
+from otelkit.semconv.attributes import Core, Otelkit
+from otelkit.semconv.metrics import MetricDef, Metrics
+
+__all__ = ["RequestMiddleware", "SessionReader"]
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+SessionReader: TypeAlias = Callable[[dict[str, Any]], Any]
+
+_ACCEPTABLE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}").fullmatch
+_CLOSE_CODE: Final = "websocket.close.code"
+_ABNORMAL: Final = 1006  # RFC 6455: closed without a close frame
+
+
+class RequestMiddleware:
+    """Wraps the whole application, inside the request's span.
+
+    Args:
+        app: the application.
+        runtime: the process's runtime, looked up for each connection (a forked process has another).
+        read_session: scope → keyword arguments of :func:`otelkit.session`, or None; may be async.
+    """
+
+    def __init__(self, app: ASGIApp, runtime: Callable[[], Runtime], read_session: SessionReader | None) -> None:
+        self.app = app
+        self._runtime = runtime
+        self._read_session = read_session
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] not in {"http", "websocket"}:
+            await self.app(scope, receive, send)
+            return
+        header = self._runtime().settings.request_id_header.lower().encode("latin-1")
+        request_id = _given_id(scope, header) or uuid.uuid4().hex
+        token = otel_context.attach(request_context(request_id))
+        try:
+            trace.get_current_span().set_attribute(Otelkit.REQUEST_ID, request_id)
+            with ExitStack() as stack:
+                await self._enter_session(scope, stack)
+                if scope["type"] == "http":
+                    await self.app(scope, receive, _answering(send, header, request_id))
+                else:
+                    await _Connection(scope, receive, send, self._runtime()).serve(self.app)
+        finally:
+            otel_context.detach(token)
+
+    async def _enter_session(self, scope: Scope, stack: ExitStack) -> None:
+        if self._read_session is None:
+            return
+        with guard:
+            ids = self._read_session(dict(scope))
+            if inspect.isawaitable(ids):
+                ids = await ids
+            if ids:
+                stack.enter_context(session(**ids))
+
+
+def _given_id(scope: Scope, header: bytes) -> str:
+    """The caller's request id, where it is one: anything else would be written into every log line."""
+    for name, value in scope["headers"]:
+        if name == header:
+            text = value.decode("latin-1")
+            return text if _ACCEPTABLE_ID(text) else ""
+    return ""
+
+
+def _answering(send: Send, header: bytes, request_id: str) -> Send:
+    value = request_id.encode("latin-1")
+
+    async def answer(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = [pair for pair in message.get("headers", ()) if pair[0].lower() != header]
+            message["headers"] = [*headers, (header, value)]
+        await send(message)
+
+    return answer
+
+
+class _Connection:
+    """One WebSocket: counted while open, its end counted by close code."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, runtime: Runtime) -> None:
+        self._scope = scope
+        self._receive_inner = receive
+        self._send_inner = send
+        self._runtime = runtime
+        self._open = False
+        self._code = _ABNORMAL
+
+    async def serve(self, app: ASGIApp) -> None:
+        """Serve it to the end."""
+        try:
+            await app(self._scope, self._receive, self._send)
+        except Exception:
+            self._code = 1011  # RFC 6455: the server met an error
+            raise
+        finally:
+            if self._open:
+                self._count(Metrics.WEBSOCKETS, -1)
+                self._count(Metrics.WEBSOCKET_DISCONNECTS, 1, {_CLOSE_CODE: self._code})
+
+    async def _receive(self) -> Message:
+        message = await self._receive_inner()
+        if message["type"] == "websocket.disconnect":
+            self._code = message.get("code") or _ABNORMAL
+        return message
+
+    async def _send(self, message: Message) -> None:
+        if message["type"] == "websocket.close":
+            self._code = message.get("code") or 1000
+        await self._send_inner(message)
+        if message["type"] == "websocket.accept" and not self._open:
+            self._open = True
+            self._count(Metrics.WEBSOCKETS, 1)
+
+    def _count(self, metric: MetricDef, value: int, extra: dict[str, Any] | None = None) -> None:
+        with guard:
+            route = getattr(self._scope.get("route"), "path", None)
+            labels = {Core.HTTP_ROUTE: route} if route else {}
+            self._runtime.instruments.record(Measurement(metric, value, {**labels, **(extra or {})}))

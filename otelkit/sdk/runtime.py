@@ -1,0 +1,177 @@
+"""Everything one process runs: worker, pipeline, lanes, metrics. Built anew after a fork."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from opentelemetry.metrics import CallbackOptions, Observation
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import MetricReader
+from opentelemetry.sdk.metrics.view import View
+from opentelemetry.sdk.resources import Resource
+
+from otelkit.mapping.cost import PriceBook
+from otelkit.mapping.genai import Usage
+from otelkit.mapping.redaction import Redactor
+from otelkit.mapping.stamp import Stamper
+from otelkit.sdk.events import Events
+from otelkit.sdk.export.lane import Batch, Lane
+from otelkit.sdk.export.ledger import DeliveryLedger, Signal
+from otelkit.sdk.export.pipeline import Pipeline
+from otelkit.sdk.export.readers import PushReader, Ticker
+from otelkit.sdk.export.worker import Worker
+from otelkit.sdk.guard import guard
+from otelkit.sdk.instruments import Instruments
+from otelkit.sdk.processors import RagProcessor, StepProcessor, TokenProcessor, ToolProcessor
+from otelkit.sdk.routes import open_transport
+from otelkit.semconv.attributes import Otelkit
+from otelkit.semconv.metrics import Metrics
+from otelkit.settings import Settings
+
+__all__ = ["Runtime"]
+
+
+class Runtime:
+    """The parts of one process, wired.
+
+    Args:
+        settings: all options.
+        resource: what the telemetry says it comes from.
+        prices: what LLM calls cost.
+        readers: more readers for otelkit's own metrics (Prometheus).
+    """
+
+    def __init__(
+        self, settings: Settings, resource: Resource, prices: PriceBook, readers: Iterable[MetricReader] = ()
+    ) -> None:
+        self.settings = settings
+        self.ledger = DeliveryLedger()
+        self.redactor = Redactor(capture_content=settings.capture_content)
+        self.lanes = {signal: self._lane(signal) for signal in Signal if exported(settings, signal)}
+        self._started = time.monotonic()
+        self._push_readers: list[PushReader] = []
+        self.meter_provider = MeterProvider(
+            [*readers, self.push_reader()], resource, shutdown_on_exit=False, views=metric_views(settings)
+        )
+        self._observe()
+        self.instruments = Instruments(self.meter_provider, settings.metric_profile)
+        processors = [kind(self.instruments) for kind in (TokenProcessor, RagProcessor, ToolProcessor, StepProcessor)]
+        pipeline = Pipeline(
+            stamper=Stamper(prices, slow_seconds=settings.slow_request_seconds),
+            observers=[processor.observe for processor in processors],
+            redactor=self.redactor,
+            lanes=self.lanes,
+            ledger=self.ledger,
+        )
+        self.worker = Worker(
+            pipeline.process,
+            pipeline.refuse,
+            queue_size=settings.queue_size,
+            interval=settings.flush_interval,
+            warm_up=lambda: _warm_up(prices),
+        )
+        self._ticker = Ticker(settings.metric_interval, self.collect)
+
+    def start(self) -> None:
+        """Start the metric clock; worker and lanes start with their first record."""
+        if Signal.METRICS in self.lanes:
+            self._ticker.start()
+
+    def push_reader(self, wanted: Callable[[str], bool] = lambda name: True) -> PushReader:
+        """A reader that sends the metrics ``wanted`` of one provider to the metrics lane."""
+        reader = PushReader(self._deliver_metrics, self.redactor.text, wanted)
+        self._push_readers.append(reader)
+        return reader
+
+    def adopt(self, reader: PushReader) -> None:
+        """Collect a reader of a provider that outlives a fork."""
+        self._push_readers.append(reader)
+
+    def collect(self) -> None:
+        """Collect and queue all metrics now."""
+        if Signal.METRICS in self.lanes:
+            for reader in self._push_readers:
+                with guard:
+                    reader.collect()
+
+    def flush(self, timeout: float) -> bool:
+        """Deliver everything that is finished now, within ``timeout`` seconds; False when something is left."""
+        deadline = time.monotonic() + timeout
+        self.collect()
+        processed = self.worker.flush(deadline)
+        flushed = [lane.flush(deadline) for lane in self.lanes.values()]  # every lane gets its chance
+        return processed and all(flushed)
+
+    def shutdown(self, timeout: float) -> bool:
+        """Flush what a living backend takes within ``timeout`` seconds, count the rest as dropped, stop."""
+        deadline = time.monotonic() + timeout
+        self._ticker.stop()
+        processed = self.worker.stop(deadline)
+        self.collect()
+        closed = [lane.close(deadline) for lane in self.lanes.values()]
+        return processed and all(closed)
+
+    def _lane(self, signal: Signal) -> Lane:
+        settings = self.settings
+        return Lane(
+            signal,
+            open_transport(settings, signal),
+            self.ledger,
+            limit_bytes=settings.send_buffer_bytes,
+            timeout=settings.export_timeout,
+        )
+
+    def _deliver_metrics(self, batch: Batch) -> None:
+        if lane := self.lanes.get(Signal.METRICS):
+            lane.put(batch)
+
+    def _observe(self) -> None:
+        """Self-metrics, read when metrics are collected; zeros included."""
+        meter = self.meter_provider.get_meter("otelkit")
+        for entry, read in (
+            (Metrics.DROPPED, self._dropped),
+            (Metrics.EXPORTED, self._exported),
+            (Metrics.EVENTS_WITHHELD, self._withheld),
+        ):
+            meter.create_observable_counter(entry.name, [read], entry.unit, entry.description)
+        meter.create_observable_gauge(
+            Metrics.UPTIME.name, [self._uptime], Metrics.UPTIME.unit, Metrics.UPTIME.description
+        )
+
+    def _dropped(self, options: CallbackOptions) -> list[Observation]:
+        return [
+            Observation(count, {Otelkit.SIGNAL: str(signal), Otelkit.DROP_REASON: str(reason)})
+            for (signal, reason), count in self.ledger.drops().items()
+        ]
+
+    def _exported(self, options: CallbackOptions) -> list[Observation]:
+        return [Observation(n, {Otelkit.SIGNAL: str(signal)}) for signal, n in self.ledger.deliveries().items()]
+
+    def _withheld(self, options: CallbackOptions) -> list[Observation]:
+        return [
+            Observation(count, {"event.name": event, Otelkit.DROP_REASON: reason})
+            for (event, reason), count in list(Events.withheld.items())
+        ]
+
+    def _uptime(self, options: CallbackOptions) -> list[Observation]:
+        return [Observation(time.monotonic() - self._started)]
+
+
+def _warm_up(prices: PriceBook) -> None:
+    """Load the price tables (0.2 s of CPU) on the worker, before the first span needs them."""
+    prices.price("openai", "gpt-4o", Usage(1, 1, None, None, None), time.time_ns())
+
+
+def exported(settings: Settings, signal: Signal) -> bool:
+    """Whether a signal is sent at all (``OTEL_*_EXPORTER``)."""
+    return {
+        Signal.TRACES: settings.traces_exporter,
+        Signal.LOGS: settings.logs_exporter,
+        Signal.METRICS: settings.metrics_exporter,
+    }[signal] != "none"
+
+
+def metric_views(settings: Settings) -> list[View]:
+    """``OTELKIT_METRIC_ALIASES``: a metric under the name a team already has dashboards for."""
+    return [View(instrument_name=name, name=alias) for name, alias in settings.metric_aliases.items()]

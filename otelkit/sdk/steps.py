@@ -1,0 +1,275 @@
+"""The live step behind a decorator or ``with`` block: a span with the words of the GenAI conventions.
+
+Nothing but names, sizes and counts is recorded unless content is opted in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextvars import Token
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
+
+from otelkit.sdk.guard import guard, log_sparsely
+from otelkit.sdk.results import Results, read_results
+from otelkit.semconv.attributes import Core, GenAI, Operation, Otelkit
+
+__all__ = ["Spec", "State", "Step", "begin", "current_step"]
+
+_STEP_KEY: Final = otel_context.create_key("otelkit-step")
+_LONGEST_CONTENT: Final = 16_384  # characters of one captured value
+_MOST_CHUNKS: Final = 4096  # chunks of a stream kept for its captured text
+
+
+class State:
+    """Switches of this process that every step reads; set by ``init``."""
+
+    enabled = True
+    capture_content = False
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What a kind of step is called and carries.
+
+    Attributes:
+        operation: value of ``gen_ai.operation.name``.
+        name_key: attribute that holds the step's name.
+        kind: span kind.
+        attributes: fixed attributes.
+        name: the span name's second word (tool, agent, model, data source).
+        named_by_function: whether the function's name serves where none is given.
+        input_key, output_key: where captured content goes.
+    """
+
+    operation: str
+    name_key: str
+    kind: SpanKind = SpanKind.INTERNAL
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
+    named_by_function: bool = True
+    input_key: str = Otelkit.INPUT_VALUE
+    output_key: str = Otelkit.OUTPUT_VALUE
+
+    def for_function(self, function_name: str) -> Spec:
+        """The same with the function's name where none was given and one is wanted."""
+        return replace(self, name=function_name) if self.named_by_function and not self.name else self
+
+
+class Step:
+    """A step in progress, from ``with otelkit.traced_tool(…) as step``; every method is safe at any time."""
+
+    __slots__ = ("_chunks", "_ended", "_first_chunk", "_spec", "_started", "_text", "agent", "context", "span", "token")
+
+    def __init__(self, spec: Spec, span: trace.Span, agent: str) -> None:
+        self.span = span
+        self.agent = agent
+        self.token: Token[Context] | None = None  # of the context a ``with`` block attached
+        self.context: Context = otel_context.set_value(_STEP_KEY, self, trace.set_span_in_context(span))
+        self._spec = spec
+        self._started = time.perf_counter()
+        self._first_chunk: float | None = None
+        self._chunks = 0
+        self._text: list[str] = []
+        self._ended = False
+
+    def set_attribute(self, key: str, value: str | bool | int | float | Sequence[str]) -> None:
+        """Set any other attribute; it passes redaction like all others."""
+        self.span.set_attribute(key, value)
+
+    def record_usage(
+        self,
+        *,
+        input_tokens: int | None = None,
+        output_tokens: int | None = None,
+        cached_tokens: int | None = None,
+        cache_write_tokens: int | None = None,
+        reasoning_tokens: int | None = None,
+    ) -> None:
+        """Report what a call used, in tokens. ``input_tokens`` includes cached ones, ``output_tokens`` reasoning ones.
+
+        What is not known stays ``None``: unknown is never 0.
+        """
+        counts = {
+            GenAI.INPUT_TOKENS: input_tokens,
+            GenAI.OUTPUT_TOKENS: output_tokens,
+            GenAI.CACHE_READ_TOKENS: cached_tokens,
+            GenAI.CACHE_WRITE_TOKENS: cache_write_tokens,
+            GenAI.REASONING_TOKENS: reasoning_tokens,
+        }
+        for key, count in counts.items():
+            if count is None:
+                continue
+            if isinstance(count, int) and not isinstance(count, bool) and count >= 0:
+                self.span.set_attribute(key, count)
+            else:
+                log_sparsely(f"usage {key}", "%s must be a whole number from 0; it is left out", key)
+
+    def record_response(
+        self, *, model: str | None = None, id: str | None = None, finish_reasons: Iterable[str] | None = None
+    ) -> None:
+        """Report which model answered, the answer's id and why it ended."""
+        if model:
+            self.span.set_attribute(GenAI.RESPONSE_MODEL, str(model))
+        if id:
+            self.span.set_attribute(GenAI.RESPONSE_ID, str(id))
+        if finish_reasons:
+            reasons = [finish_reasons] if isinstance(finish_reasons, str) else finish_reasons
+            self.span.set_attribute(GenAI.FINISH_REASONS, [str(reason) for reason in reasons if reason])
+
+    def record_results(self, results: Iterable[Any], scores: Iterable[float] | None = None) -> None:
+        """Report what a retrieval found: documents (dicts or objects with id and score, or (document, score) pairs)."""
+        with guard:
+            found = read_results(results, scores)
+            if found is not None:
+                self._set_results(found)
+
+    def chunk(self, content: object = None) -> None:
+        """Report one chunk of a stream; the first one gives the time to first chunk."""
+        if self._first_chunk is None:
+            self._first_chunk = time.perf_counter() - self._started
+        self._chunks += 1
+        if State.capture_content and isinstance(content, str) and len(self._text) < _MOST_CHUNKS:
+            self._text.append(content)
+
+    def fail(self, reason: str | BaseException) -> None:
+        """Mark the step as failed without raising; it still ends as it would."""
+        if isinstance(reason, BaseException):
+            self._record_error(reason)
+            return
+        self.span.set_attribute(Core.ERROR_TYPE, "_OTHER")
+        self.span.set_status(Status(StatusCode.ERROR, reason))
+        self.span.set_attribute(Otelkit.OUTCOME, "error")
+
+    def end(self, result: object = None) -> None:
+        """End it: ``result`` is what it gave back (sizes and scores are read from it; content only if opted in)."""
+        if self._ended:
+            return
+        self._ended = True
+        with guard:
+            self._describe(result)
+        self.span.end()
+
+    def end_with(self, error: BaseException) -> None:
+        """End it by ``error``: cancellation and early close are not failures, and are recorded as what they are."""
+        if self._ended:
+            return
+        with guard:
+            if isinstance(error, GeneratorExit):
+                self.span.set_attribute(Otelkit.OUTCOME, "closed_early")
+            elif isinstance(error, (asyncio.CancelledError, KeyboardInterrupt, SystemExit)):
+                self.span.set_attribute(Otelkit.OUTCOME, "cancelled")
+            else:
+                self._record_error(error)
+        self.end()
+
+    def describe_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Read what a decorated call's arguments say: a retrieval's ``k``; content only if opted in."""
+        if self._spec.operation == Operation.RETRIEVAL:
+            top_k = kwargs.get("top_k", kwargs.get("k"))
+            if isinstance(top_k, int) and not isinstance(top_k, bool):
+                self.span.set_attribute(GenAI.RETRIEVAL_TOP_K, top_k)
+        if State.capture_content:
+            given = [arg for arg in args if not _is_self(arg)]
+            value: object = {"args": given, **kwargs} if len(given) > 1 else {**kwargs}
+            if given and len(given) == 1:
+                value = given[0] if not kwargs else {"input": given[0], **kwargs}
+            self.span.set_attribute(self._spec.input_key, as_text(value))
+
+    def _describe(self, result: object) -> None:
+        if self._first_chunk is not None:
+            self.span.set_attribute(GenAI.TIME_TO_FIRST_CHUNK, self._first_chunk)
+            self.span.set_attribute(Otelkit.CHUNK_COUNT, self._chunks)
+        if self._spec.operation in {Operation.RETRIEVAL, Operation.RERANK} and result is not None:
+            found = read_results(result)
+            if found is not None:
+                self._set_results(found)
+        if State.capture_content:
+            output = "".join(self._text) if self._text else result
+            if output is not None and self._spec.operation not in {Operation.RETRIEVAL, Operation.EMBEDDINGS}:
+                self.span.set_attribute(self._spec.output_key, as_text(output))
+
+    def _set_results(self, found: Results) -> None:
+        self.span.set_attributes(found.attributes())
+        if State.capture_content:
+            self.span.set_attribute(GenAI.RETRIEVAL_DOCUMENTS, as_text(found.documents()))
+
+    def _record_error(self, error: BaseException) -> None:
+        self.span.record_exception(error)
+        self.span.set_attribute(Core.ERROR_TYPE, _type_name(error))
+        self.span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
+        self.span.set_attribute(Otelkit.OUTCOME, "error")
+
+
+_NO_SPEC: Final = Spec("", "")
+_TRACER: list[Tracer] = []
+
+
+def begin(spec: Spec) -> Step:
+    """Start a step as child of what is current; never raises."""
+    agent = spec.name if spec.operation == Operation.INVOKE_AGENT else ""
+    with guard:
+        outer = otel_context.get_value(_STEP_KEY)
+        agent = agent or (outer.agent if isinstance(outer, Step) else "")
+        attributes = {GenAI.OPERATION: spec.operation, **spec.attributes}
+        if spec.name:
+            attributes[spec.name_key] = spec.name
+        if agent and GenAI.AGENT_NAME not in attributes:
+            attributes[GenAI.AGENT_NAME] = agent
+        name = f"{spec.operation} {spec.name}" if spec.name else spec.operation
+        return Step(spec, _tracer().start_span(name, kind=spec.kind, attributes=attributes), agent)
+    return Step(spec, trace.INVALID_SPAN, agent)
+
+
+def current_step() -> Step:
+    """The innermost step; outside any, one over the current span, so that helpers work under other instrumentations."""
+    step = otel_context.get_value(_STEP_KEY)
+    return step if isinstance(step, Step) else Step(_NO_SPEC, trace.get_current_span(), "")
+
+
+def _tracer() -> Tracer:
+    if not _TRACER:  # a proxy until a provider is set, so it may be kept
+        _TRACER.append(trace.get_tracer("otelkit"))
+    return _TRACER[0]
+
+
+def as_text(value: object) -> str:
+    """Captured content as text: strings as they are, the rest as JSON, cut at 16,384 characters."""
+    if not isinstance(value, str):
+        try:
+            value = json.dumps(value, ensure_ascii=False, default=_json_default)
+        except (TypeError, ValueError, RecursionError):
+            value = f"<{type(value).__name__}>"
+    return value if len(value) <= _LONGEST_CONTENT else value[:_LONGEST_CONTENT] + "…"
+
+
+def _json_default(value: object) -> object:
+    for method in ("model_dump", "to_dict", "_asdict"):
+        convert = getattr(value, method, None)
+        if callable(convert):
+            return convert()
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: getattr(value, name) for name in value.__dataclass_fields__}
+    if isinstance(value, (set, frozenset, tuple)):
+        return list(value)
+    return f"<{type(value).__name__}>"  # a repr may be huge, slow, or hold secrets
+
+
+def _is_self(value: object) -> bool:
+    """Methods get their object or class first: not an input worth showing."""
+    return isinstance(value, type) or (
+        hasattr(value, "__dict__") and not hasattr(value, "__dataclass_fields__") and not hasattr(value, "model_dump")
+    )
+
+
+def _type_name(error: BaseException) -> str:
+    kind = type(error)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
