@@ -8,7 +8,7 @@ from typing import Final
 
 from otelkit.mapping import genai
 from otelkit.mapping.cost import PriceBook
-from otelkit.model import Attributes, Span, SpanKind, StatusCode
+from otelkit.model import Attributes, Resource, Span, SpanKind, StatusCode
 from otelkit.semconv.attributes import Core, GenAI, Operation, Otelkit
 from otelkit.server.messages import last_text, last_user_text
 from otelkit.server.storage.facts import Candidate, SeriesKey, SpanFact, Tokens
@@ -23,6 +23,7 @@ _LAST_NANOSECOND: Final = 2**63 - 1
 _REMOTE_PARENT: Final = 0x300  # OTLP span flags: "is remote" is known, and true
 _MOST_TOKENS: Final = 10**12  # beyond this it is not a count, and sums must fit 64 bits
 _NO_TOKENS: Final = Tokens()
+_CALLS: Final = Operation.INFERENCE | {Operation.EMBEDDINGS}
 
 # The page's kinds; what is missing here is the application's own work.
 _KINDS: Final[Mapping[str, str]] = {
@@ -45,37 +46,37 @@ class Enricher:
     def __init__(self, prices: PriceBook, redact: Callable[[Span], Span]) -> None:
         self._prices = prices
         self._redact = redact
+        self._services: dict[int, tuple[str, str]] = {}
 
     def __call__(self, spans: Sequence[Span]) -> list[SpanFact]:
+        self._services = {}  # the spans of a batch share a few resources: each is read once
         return [self._fact(span) for span in spans]
 
     def _fact(self, span: Span) -> SpanFact:
         try:
             return self._understood(self._redact(genai.normalise(span)))
-        except Exception:
+        except Exception:  # noqa: BLE001  whatever a hostile value did, its siblings must not be lost
             _log.exception("a span could not be understood and is kept without its details")
             return self._understood(span._replace(attributes={}, events=(), links=()))
 
     def _understood(self, span: Span) -> SpanFact:
         attributes = span.attributes
-        operation = genai.operation(span) or ""
+        operation = genai.operation(span)
         step = genai.step_kind(span)
-        model = genai.model(span) or ""
-        calls_model = operation in Operation.INFERENCE or operation == Operation.EMBEDDINGS
+        calls_model = operation in _CALLS
+        model = genai.model(span) if operation else ""
         tokens, cost = self._usage(span, model) if calls_model else (_NO_TOKENS, None)
         error = span.status == StatusCode.ERROR
-        tool = clip(string_of(attributes, GenAI.TOOL_NAME), _LABEL)
         kind = _KINDS.get(step, "app")
-        service, environment = service_of(span.resource)
-        entry = _is_entry(span)
+        service, environment = self._service(span.resource)
         name = clip(span.name, _LABEL) or "(no name)"
+        tool = _label(attributes, GenAI.TOOL_NAME) or _label(attributes, GenAI.DATA_SOURCE_ID)
+        provider = clip(genai.provider(span), _LABEL) if operation else ""
+        route = _label(attributes, Core.HTTP_ROUTE)
+        entry = int(_is_entry(span))
         key = SeriesKey(
-            *(service, environment, name, kind, str(step), clip(operation, 60)),
-            clip(genai.provider(span) or "", _LABEL) if operation else "",
-            clip(model, _LABEL) if operation else "",
-            tool or clip(string_of(attributes, GenAI.DATA_SOURCE_ID), _LABEL),
-            clip(string_of(attributes, Core.HTTP_ROUTE), _LABEL),
-            int(entry),
+            *(service, environment, name, kind, step, clip(operation, 60)),
+            *(provider, clip(model, _LABEL), tool, route, entry),
         )
         start = min(span.start, _LAST_NANOSECOND)
         return SpanFact(
@@ -90,14 +91,20 @@ class Enricher:
             cost=cost,
             first_token=_first_token(attributes) if calls_model else None,
             empty=kind == "retrieval" and attributes.get(Otelkit.RESULT_COUNT) == 0,
-            user=_who(attributes, Core.USER_ID),
-            group=_who(attributes, Otelkit.GROUP_ID),
-            session=_who(attributes, Core.SESSION_ID),
-            conversation=_who(attributes, GenAI.CONVERSATION_ID),
+            user=_label(attributes, Core.USER_ID) or None,
+            group=_label(attributes, Otelkit.GROUP_ID) or None,
+            session=_label(attributes, Core.SESSION_ID) or None,
+            conversation=_label(attributes, GenAI.CONVERSATION_ID) or None,
             input=_input(span, operation),
             output=_output(span, operation),
             duplicate=attributes.get(Otelkit.DUPLICATE) is True,
         )
+
+    def _service(self, resource: Resource) -> tuple[str, str]:
+        found = self._services.get(id(resource))
+        if found is None:
+            found = self._services[id(resource)] = service_of(resource)
+        return found
 
     def _usage(self, span: Span, model: str) -> tuple[Tokens, float | None]:
         usage = genai.usage(span)
@@ -136,8 +143,13 @@ def _first_token(attributes: Attributes) -> int | None:
     return int(seconds * 1e9)
 
 
-def _who(attributes: Attributes, *names: str) -> str | None:
-    return clip(string_of(attributes, *names), _LABEL) or None
+def _label(attributes: Attributes, name: str) -> str:
+    value = attributes.get(name)
+    if value is None:
+        return ""
+    if type(value) is str and len(value) <= _LABEL:
+        return value
+    return clip(string_of(attributes, name), _LABEL)
 
 
 def _input(span: Span, operation: str) -> Candidate | None:

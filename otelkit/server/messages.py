@@ -9,7 +9,7 @@ from typing import Any, Final
 from otelkit.model import Attributes
 from otelkit.semconv.attributes import GenAI, Otelkit
 
-__all__ = ["Message", "last_user_text", "last_text", "messages_of", "read_messages"]
+__all__ = ["Message", "last_text", "last_user_text", "messages_of", "read_messages"]
 
 Message = dict[str, Any]
 _INPUT: Final = (

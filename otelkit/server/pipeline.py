@@ -129,8 +129,7 @@ class Pipeline:
                 group = self._next_group()
             try:
                 self._work(group)
-            except Exception as error:
-                # A bug must not end the thread: senders get 503 and keep their data.
+            except Exception as error:  # noqa: BLE001  a bug must not end the thread: senders get 503 and keep their data
                 _log.exception("storing a group of batches failed")
                 _fail(group, StorageError(f"internal error: {type(error).__name__}"))
             finally:

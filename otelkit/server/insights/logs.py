@@ -53,7 +53,7 @@ class LogFilter:
                 found.append(column == value)
         if self.words:
             terms = sqlite.search_terms(self.words)
-            found.append(_log.id.in_(text(sqlite.search_sql("log_text")).bindparams(terms=terms)))  # type: ignore[arg-type]
+            found.append(_log.id.in_(text(sqlite.search_sql("log_text")).bindparams(terms=terms)))
         return found
 
 

@@ -118,8 +118,10 @@ def _focus(spans: Sequence[Row[Any]], depths: Sequence[int]) -> Row[Any] | None:
 
 def _details(blocks: Mapping[int, list[Any]], span: Row[Any]) -> dict[str, Any] | None:
     block = blocks.get(span.payload)
-    found: dict[str, Any] | None = block[span.place] if block is not None else None
-    return found
+    if block is None:
+        return None
+    found: dict[str, Any] = block[1 + span.place]
+    return {**found, "r": block[0][found["r"]]}
 
 
 def _span(row: Row[Any], details: dict[str, Any] | None, trace_start: int) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class TraceFilter:
             found.append(_table.duration <= int(self.max_duration_ms * 1e6))
         if self.words:
             terms = sqlite.search_terms(self.words)
-            found.append(_table.id.in_(text(sqlite.search_sql("trace_text")).bindparams(terms=terms)))  # type: ignore[arg-type]
+            found.append(_table.id.in_(text(sqlite.search_sql("trace_text")).bindparams(terms=terms)))
         return found
 
 

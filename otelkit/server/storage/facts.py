@@ -12,7 +12,7 @@ __all__ = ["Candidate", "SeriesKey", "SpanFact", "Tokens"]
 
 
 class SeriesKey(NamedTuple):
-    """What all calls of one step share; empty strings for what does not apply. In the order of ``schema.SERIES_KEY``."""
+    """What all calls of one step share, in the order of ``schema.SERIES_KEY``; empty where nothing applies."""
 
     service: str
     environment: str

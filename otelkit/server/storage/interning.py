@@ -55,14 +55,11 @@ class Interned(Generic[K]):
         self._next = (connection.execute(select(func.max(self._table.c.id))).scalar() or 0) + 1
 
     def _find_or_make(self, connection: Connection, missing: list[K]) -> None:
+        self._known.update(sqlite.find_ids(connection, self._table, [column.name for column in self._key], missing))
         rows = []
         for key in missing:
-            query = select(self._table.c.id).where(
-                *(column == part for column, part in zip(self._key, key, strict=True))
-            )
-            number = connection.execute(query).scalar()
-            if number is None:
-                number, self._next = self._next, self._next + 1
-                rows.append((number, *key))
-            self._known[key] = number
+            if key not in self._known:
+                self._known[key] = self._next
+                rows.append((self._next, *key))
+                self._next += 1
         sqlite.bulk(connection, self._insert, rows)

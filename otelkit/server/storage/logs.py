@@ -80,10 +80,8 @@ class LogWriter:
                 time = min(record.time or record.observed or now, _LAST_NANOSECOND)
                 body = clip(body_text(record.body), _MAX_BODY)
                 sums.logs[time // _MINUTE_NS * 60, series, severity_level(record.severity)] += 1
-                rows.append(
-                    (self._next, uid, time, series, record.severity)
-                    + (record.trace_id or None, record.span_id or None, block, place, body)
-                )
+                ids_of = (record.trace_id or None, record.span_id or None)
+                rows.append((self._next, uid, time, series, record.severity, *ids_of, block, place, body))
                 texts.append((self._next, None, _searchable(record, body)))
                 self._next += 1
         sqlite.bulk(connection, self._insert, rows)

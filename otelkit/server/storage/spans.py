@@ -8,19 +8,20 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, select, update
 
-from otelkit.model import Span, SpanEvent, SpanLink
+from otelkit.mapping.counting import CallLedger
+from otelkit.model import Attributes, Span, SpanEvent, SpanLink
+from otelkit.semconv.attributes import GenAI, Otelkit
 from otelkit.server.storage import schema, sqlite
-from otelkit.server.storage.duplicates import Call, restating
 from otelkit.server.storage.facts import SeriesKey, SpanFact, Tokens
 from otelkit.server.storage.interning import Interned
 from otelkit.server.storage.payloads import BLOCK, PayloadWriter
 from otelkit.server.storage.rollups import Rollups
-from otelkit.server.storage.spent import Interval
 from otelkit.server.storage.traces import SPLIT_LIMIT, Traces, TraceState, interval_of, split_of
 
 __all__ = ["SpanWriter"]
 
 _OTHER: Final = "(other)"
+_DEEPEST: Final = 64
 
 
 class SpanWriter:
@@ -87,7 +88,7 @@ class SpanWriter:
         self, connection: Connection, state: TraceState, group: list[SpanFact], known: list[SpanFact], sums: Rollups
     ) -> None:
         everyone = [*known, *group]
-        marked = restating([Call.of(fact) for fact in everyone])
+        marked = _restating(everyone)
         for fact in group:
             fact.duplicate = fact.duplicate or fact.span.span_id in marked
         for fact in known:
@@ -106,7 +107,7 @@ class SpanWriter:
     def _rows(self, group: Sequence[SpanFact]) -> Iterable[tuple[Any, ...]]:
         for at in range(0, len(group), BLOCK):
             some = group[at : at + BLOCK]
-            block = self._payloads.add([_details(fact) for fact in some])
+            block = self._payloads.add(_block(some))
             for place, fact in enumerate(some):
                 yield (
                     fact.trace,
@@ -165,6 +166,38 @@ def _new_by_trace(
     return groups
 
 
+def _restating(facts: Sequence[SpanFact]) -> set[bytes]:
+    """Return the spans whose call another one counts, the whole trace seen in the order in which its spans ended.
+
+    A ledger of its own for each look, so that neither the order of arrival nor a repeated batch makes a difference.
+    """
+    if not _nested(facts):
+        return set()
+    ledger = CallLedger(traces=1, spans=len(facts))
+    return {
+        fact.span.span_id
+        for fact in sorted(facts, key=lambda fact: (fact.end, -fact.start))
+        if ledger.observe(fact.span)
+    }
+
+
+def _nested(facts: Sequence[SpanFact]) -> bool:
+    """Say whether any model call lies below another one: only then can one restate the other."""
+    calls = {fact.span.span_id for fact in facts if fact.inference}
+    if len(calls) < 2:
+        return False
+    parents = {fact.span.span_id: fact.span.parent_id for fact in facts}
+    for call in calls:
+        above = parents.get(call)
+        for _ in range(_DEEPEST):
+            if not above:
+                break
+            if above in calls:
+                return True
+            above = parents.get(above)
+    return False
+
+
 def _flags(fact: SpanFact) -> int:
     return (
         (schema.ENTRY if fact.key.entry else 0)
@@ -179,7 +212,7 @@ def _fact_of(row: Any, state: TraceState) -> SpanFact:
     """Rebuild what is needed to count a stored span again: its numbers, not its content."""
     who = state.values
     return SpanFact(
-        span=Span(state.values["trace_id"], row.span_id, row.parent_id or b"", row.name, 0, row.start, 0),
+        span=_span_of(row, state),
         key=SeriesKey(*(getattr(row, name) for name in schema.SERIES_KEY)),
         start=row.start,
         duration=row.duration,
@@ -202,22 +235,56 @@ def _fact_of(row: Any, state: TraceState) -> SpanFact:
     )
 
 
-def _details(fact: SpanFact) -> dict[str, Any]:
-    """Return what is only read when the trace is opened; empty parts are left out."""
+def _span_of(row: Any, state: TraceState) -> Span:
+    """Rebuild a stored span as far as the ledger compares it."""
+    known = (
+        (GenAI.OPERATION, row.operation or None),
+        (GenAI.RESPONSE_MODEL, row.model or None),
+        (GenAI.INPUT_TOKENS, row.input_tokens),
+        (GenAI.OUTPUT_TOKENS, row.output_tokens),
+        (Otelkit.DUPLICATE, True if row.flags & schema.DUPLICATE else None),
+    )
+    attributes: Attributes = {name: value for name, value in known if value is not None}
+    return Span(
+        *(state.values["trace_id"], row.span_id, row.parent_id or b"", row.name, 0),
+        *(row.start, row.start + row.duration, row.status, "", attributes),
+    )
+
+
+def _block(facts: Sequence[SpanFact]) -> list[Any]:
+    """Return what is only read when the trace is opened: the resources, then one list of details a span."""
+    resources: dict[int, int] = {}
+    shared: list[Attributes] = []
+    details = []
+    for fact in facts:
+        resource = fact.span.resource
+        place = resources.get(id(resource))
+        if place is None:
+            place = resources[id(resource)] = len(shared)
+            shared.append(resource.attributes)
+        details.append(_details(fact, place))
+    return [shared, *details]
+
+
+def _details(fact: SpanFact, resource: int) -> dict[str, Any]:
+    """Return the details of one span; empty parts are left out."""
     span = fact.span
-    details = {
-        "n": span.name if span.name != fact.key.name else None,
-        "k": int(span.kind),
-        "m": span.status_message,
-        "a": span.attributes,
-        "e": [_event(event) for event in span.events],
-        "l": [_link(link) for link in span.links],
-        "r": span.resource.attributes,
-        "s": [span.scope.name, span.scope.version] if span.scope.name else None,
-        "t": span.trace_state,
-        "d": span.dropped_attributes,
-    }
-    return {name: value for name, value in details.items() if value}
+    details: dict[str, Any] = {"k": int(span.kind), "a": span.attributes, "r": resource}
+    if span.name != fact.key.name:
+        details["n"] = span.name
+    if span.scope.name:
+        details["s"] = [span.scope.name, span.scope.version]
+    if span.status_message:
+        details["m"] = span.status_message
+    if span.events:
+        details["e"] = [_event(event) for event in span.events]
+    if span.links:
+        details["l"] = [_link(link) for link in span.links]
+    if span.trace_state:
+        details["t"] = span.trace_state
+    if span.dropped_attributes:
+        details["d"] = span.dropped_attributes
+    return details
 
 
 def _event(event: SpanEvent) -> list[Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, case, create_engine, event, func, literal_column
 from sqlalchemy.dialects import sqlite
@@ -22,16 +22,19 @@ __all__ = [
     "add_sql",
     "bulk",
     "existing_spans",
+    "find_ids",
     "insert_sql",
     "open_reader",
     "open_writer",
     "search_sql",
     "search_terms",
+    "set_text",
     "storage_error",
     "upsert_sql",
 ]
 
 _DIALECT: Final = sqlite.dialect(paramstyle="qmark")
+K = TypeVar("K", bound=tuple[Any, ...])
 _FULL: Final = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC", "SQLITE_IOERR_SHMSIZE"})
 
 
@@ -154,6 +157,26 @@ def existing_spans(connection: Connection, keys: Sequence[tuple[int, bytes]]) ->
             tuple(part for key in some for part in key),
         )
         found.update((row[0], row[1]) for row in rows)
+    return found
+
+
+def find_ids(connection: Connection, table: Table, columns: Sequence[str], keys: Sequence[K]) -> dict[K, int]:
+    """Return the ``id`` of each row whose unique ``columns`` are one of the keys; keys without a row are left out."""
+    found: dict[K, int] = {}
+    names, marks = ", ".join(f'"{name}"' for name in columns), ",".join("?" * len(columns))
+    same = " AND ".join(f't."{name}" = w."{name}"' for name in columns)
+    wanted_columns = ", ".join(f'w."{name}"' for name in columns)
+    size = 4000 // len(columns)
+    for at in range(0, len(keys), size):
+        some = keys[at : at + size]
+        values = ",".join([f"({marks})"] * len(some))
+        rows = connection.exec_driver_sql(
+            f"WITH w({names}) AS (VALUES {values}) "  # noqa: S608  names of ours and question marks
+            f"SELECT t.id, {wanted_columns} FROM w CROSS JOIN {table.name} t ON {same}",
+            tuple(part for key in some for part in key),
+        )
+        # Keys come back as plain tuples, which are equal to named ones.
+        found.update((tuple(row[1:]), row[0]) for row in rows)  # type: ignore[misc]
     return found
 
 

@@ -119,8 +119,9 @@ class TraceState:
             values["complete"] = int(rank == 0)
 
     def _merge_who(self, fact: SpanFact) -> None:
+        rank = 1 if fact.span.parent_id else 0
         for name, value in zip(_WHO, (fact.user, fact.group, fact.session, fact.conversation), strict=True):
-            if value and self._wins(name, 0 if not fact.span.parent_id else 1, fact.start):
+            if value and self._wins(name, rank, fact.start):
                 self.values[name] = value
 
     def _offer(self, name: str, candidate: Candidate) -> None:
