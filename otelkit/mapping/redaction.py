@@ -1,0 +1,317 @@
+"""Nothing personal leaves: content dropped unless opted in, then patterns over everything that is text."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeVar
+from urllib.parse import unquote
+
+from otelkit.mapping.content import is_content
+from otelkit.mapping.patterns import scan
+from otelkit.model import Attributes, AttributeValue, LogRecord, Scope, Span, SpanEvent, SpanLink
+from otelkit.semconv.attributes import Core
+
+__all__ = ["Redactor"]
+
+_MAX_LENGTH: Final = 65_536
+_TAIL: Final = 256
+_CUT: Final = " …[cut]"
+_MAX_DEPTH: Final = 16
+_MAX_REMEMBERED: Final = 8_192
+_SHORT: Final = 96
+
+_SENSITIVE: Final = re.compile(
+    r"(?:^|[._\-])(?:(?:proxy[_-])?authorization|(?:set[_-])?cookies?|x[_-]api[_-]key|api[_-]?key|passwords?|passwd|pwd"
+    r"|passphrase|secrets?|secret[_-]?key|client[_-]?secret|(?:access|refresh|id|auth|session|csrf|bearer)[_-]?token|token"
+    r"|private[_-]?key|access[_-]?key|credentials?|connection[_-]?string|x[_-]auth[_-]token|x[_-]csrf[_-]token"
+    r"|ssn|iban|credit[_-]?card|card[_-]?number|cvv|cvc)\Z",
+    re.IGNORECASE,
+)
+_PHONE_KEY: Final = re.compile(r"(?:^|[._\-])(?:phone|telephone|mobile|fax)(?:[._\-]?(?:number|no))?\Z", re.IGNORECASE)
+_QUERY_KEYS: Final = frozenset({Core.URL_QUERY, "http.query", "query_string"})
+
+_KEEP: Final = 0
+_DROP: Final = 1
+_HIDE: Final = 2
+_PHONE: Final = 3
+_QUERY: Final = 4
+_RENAME: Final = 5
+
+T = TypeVar("T")
+
+
+class _Folds(dict[int, str]):
+    """Characters as the plain ones they stand for; invisible ones as nothing. Learns a character when it meets it."""
+
+    def __missing__(self, code: int) -> str:
+        letter = chr(code)
+        if code < 128:
+            folded = letter
+        elif unicodedata.category(letter) in ("Cf", "Mn", "Me") and not letter.isalnum():
+            folded = "" if unicodedata.category(letter) == "Cf" else letter
+        elif unicodedata.category(letter) in ("Pd", "Zs"):
+            folded = "-" if unicodedata.category(letter) == "Pd" else " "
+        elif unicodedata.category(letter) == "Nd":
+            folded = str(unicodedata.decimal(letter))
+        else:
+            folded = unicodedata.normalize("NFKC", letter)
+        self[code] = folded
+        return folded
+
+
+_FOLDS: Final = _Folds({ord("。"): ".", ord("｡"): ".", ord("−"): "-", ord("⁃"): "-"})
+# Letters of other scripts that look like Latin ones.
+_LOOKALIKES: Final = str.maketrans(
+    "аеорсухіјѕԁһԛԝкмтАВЕКМНОРСТУХІЈЅοναρτυικΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "aeopcyxijsdhqwkmtABEKMHOPCTYXIJSovaptuikABEZHIKMNOPTYX"
+)
+
+
+class Redactor:
+    """Takes personal data, secrets and (unless opted in) content out of records. Copies; input stays as it was.
+
+    The same object comes back when there was nothing to take. Idempotent, linear in the input's length, and safe on
+    any value. Not thread-safe only in that two threads may learn the same harmless string twice.
+
+    Args:
+        capture_content: keep prompts, answers, tool arguments, retrieved text; patterns are still taken out of them.
+        allow: content attributes (names, or prefixes of dotted names) to keep although content is not captured.
+        extra_patterns: more patterns by the name of their placeholder, as regular expressions. That they are linear is
+            the caller's business.
+    """
+
+    def __init__(
+        self,
+        capture_content: bool = False,
+        allow: Iterable[str] = (),
+        extra_patterns: Mapping[str, str] | None = None,
+    ) -> None:
+        self._capture = capture_content
+        self._allow = tuple(allow)
+        self._extra = [(re.compile(pattern), f"[{name}]") for name, pattern in (extra_patterns or {}).items()]
+        self._harmless: set[str] = set()
+        self._keys: dict[str, int] = {}
+        self._producers: dict[int, tuple[Any, Any]] = {}
+
+    def text(self, text: str) -> str:
+        """Return the text with placeholders such as ``[email]``; what is beyond 64 K characters is dropped and marked."""
+        if text in self._harmless:
+            return text
+        found = self._scan(text)
+        if found is text and len(text) <= _SHORT:
+            if len(self._harmless) >= _MAX_REMEMBERED:
+                self._harmless.clear()
+            self._harmless.add(text)
+        return found
+
+    def attributes(self, attributes: Attributes) -> Attributes:
+        """Return the attributes without content and personal data, values and keys; nested ones too."""
+        return self._attributes(attributes, 0)
+
+    def span(self, span: Span) -> Span:
+        """Return the span redacted: name, status, attributes, events, links, resource and scope."""
+        changed = {
+            "name": self.text(span.name),
+            "status_message": self.text(span.status_message) if span.status_message else span.status_message,
+            "attributes": self._attributes(span.attributes, 0),
+            "events": _each(span.events, self._event) if span.events else span.events,
+            "links": _each(span.links, self._link) if span.links else span.links,
+            "resource": self._producer(span.resource),
+            "scope": self._producer(span.scope),
+        }
+        if (
+            changed["attributes"] is span.attributes
+            and changed["name"] is span.name
+            and changed["status_message"] is span.status_message
+            and changed["events"] is span.events
+            and changed["links"] is span.links
+            and changed["resource"] is span.resource
+            and changed["scope"] is span.scope
+        ):
+            return span
+        return span._replace(**changed)
+
+    def log(self, record: LogRecord) -> LogRecord:
+        """Return the record redacted; the body of a ``gen_ai.*`` event is content."""
+        body = record.body
+        if record.event_name.startswith("gen_ai.") and not self._capture and body is not None:
+            body = None
+        changed = {
+            "body": self._value(body, 0),
+            "attributes": self._attributes(record.attributes, 0),
+            "event_name": self.text(record.event_name),
+            "severity_text": self.text(record.severity_text),
+            "resource": self._producer(record.resource),
+            "scope": self._producer(record.scope),
+        }
+        same = all(value is getattr(record, name) for name, value in changed.items())
+        return record if same else record._replace(**changed)
+
+    def _event(self, event: SpanEvent) -> SpanEvent:
+        name, attributes = self.text(event.name), self._attributes(event.attributes, 0)
+        if name is event.name and attributes is event.attributes:
+            return event
+        return SpanEvent(name, event.time, attributes)
+
+    def _link(self, link: SpanLink) -> SpanLink:
+        attributes = self._attributes(link.attributes, 0)
+        return link if attributes is link.attributes else link._replace(attributes=attributes)
+
+    def _producer(self, producer: Any) -> Any:
+        """A resource's or scope's clean copy; there are few of them, so each is done once."""
+        known = self._producers.get(id(producer))
+        if known is not None and known[0] is producer:
+            return known[1]
+        clean = producer
+        attributes = self._attributes(producer.attributes, 0)
+        if attributes is not producer.attributes:
+            clean = producer._replace(attributes=attributes)
+        if isinstance(clean, Scope) and (name := self.text(clean.name)) is not clean.name:
+            clean = clean._replace(name=name)
+        if len(self._producers) >= 256:
+            self._producers.clear()
+        self._producers[id(producer)] = (producer, clean)
+        return clean
+
+    def _attributes(self, attributes: Attributes, depth: int) -> Attributes:
+        decided = self._keys.get
+        harmless = self._harmless
+        changes: dict[str, AttributeValue] | None = None
+        for key, value in attributes.items():
+            decision = decided(key)
+            if decision is None:
+                decision = self._decide(key)
+            if decision == _KEEP:
+                if type(value) is int or (type(value) is str and value in harmless):
+                    continue
+                clean = self._value(value, depth)
+                if clean is value:
+                    continue
+                changes = {} if changes is None else changes
+                changes[key] = clean
+            else:
+                changes = {} if changes is None else changes
+                if decision != _DROP:
+                    changes[key] = self._special(decision, value, depth)
+        if changes is None:
+            return attributes
+        if all(changes.get(key, attributes) is attributes[key] for key in changes) and not self._drops(attributes):
+            return attributes
+        return self._rebuilt(attributes, changes)
+
+    def _drops(self, attributes: Attributes) -> bool:
+        return any(self._decision(key) in (_DROP, _RENAME) for key in attributes)
+
+    def _rebuilt(self, attributes: Attributes, changes: Mapping[str, AttributeValue]) -> Attributes:
+        built: dict[str, AttributeValue] = {}
+        for key, value in attributes.items():
+            decision = self._decision(key)
+            if decision != _DROP:
+                built[self._scan(str(key)) if decision == _RENAME else key] = changes.get(key, value)
+        return built
+
+    def _decide(self, key: str) -> int:
+        """What becomes of a key's values; decided once for each key."""
+        text = str(key)
+        if not self._capture and is_content(text) and not self._allowed(text):
+            decision = _DROP
+        elif self._scan(text) is not text:
+            decision = _RENAME
+        elif _SENSITIVE.search(text):
+            decision = _HIDE
+        elif _PHONE_KEY.search(text):
+            decision = _PHONE
+        else:
+            decision = _QUERY if text in _QUERY_KEYS else _KEEP
+        if len(self._keys) >= _MAX_REMEMBERED:  # keys made of data
+            self._keys.clear()
+        self._keys[key] = decision
+        return decision
+
+    def _decision(self, key: str) -> int:
+        decision = self._keys.get(key)
+        return self._decide(key) if decision is None else decision
+
+    def _allowed(self, key: str) -> bool:
+        return any(key == name or key.startswith(name + ".") for name in self._allow)
+
+    def _special(self, decision: int, value: AttributeValue, depth: int) -> AttributeValue:
+        if decision == _HIDE:
+            return value if value in (None, "", "[redacted]") or isinstance(value, bool) else "[redacted]"
+        if decision == _PHONE:
+            return value if value in (None, "", "[phone]") or isinstance(value, bool) else "[phone]"
+        if decision == _QUERY and isinstance(value, str):
+            clean = self.text("?" + value)[1:]
+            return value if clean == value else clean
+        return self._value(value, depth)
+
+    def _value(self, value: AttributeValue, depth: int) -> AttributeValue:
+        if isinstance(value, str):
+            return self.text(value)
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        if depth >= _MAX_DEPTH:
+            return "[redacted]"
+        if isinstance(value, bytes):
+            text = value.decode("utf-8", "replace")
+            clean = self.text(text)
+            return value if clean is text else clean.encode()
+        if isinstance(value, Mapping):
+            return self._attributes(value, depth + 1)
+        if isinstance(value, list | tuple):
+            items = [self._value(item, depth + 1) for item in value]
+            same = all(clean is item for clean, item in zip(items, value, strict=True))
+            return value if same else type(value)(items) if type(value) in (list, tuple) else items
+        return self.text(str(value))  # a foreign object, which would be written as text anyway
+
+    def _scan(self, text: str) -> str:
+        if len(text) > _MAX_LENGTH + len(_CUT):
+            return self._scan(_cut(text)) + _CUT
+        found = _plain(text, self._patterns)
+        return text if found == text else found
+
+    def _patterns(self, text: str) -> str:
+        found = scan(text)
+        for pattern, placeholder in self._extra:
+            found = pattern.sub(placeholder, found)
+        return found
+
+
+def _plain(text: str, look: Callable[[str], str]) -> str:
+    """Look at the text as it is read: without invisible and look-alike characters, and percent-decoded.
+
+    The text comes back as it was unless something was found in one of its readings.
+    """
+    if not text.isascii():
+        text = _reading(text, text.translate(_FOLDS), look)
+        text = _reading(text, text.translate(_LOOKALIKES), look)
+    text = look(text)
+    for _ in range(3):
+        if "%" not in text:
+            break
+        decoded = unquote(text, errors="replace")
+        if decoded == text:
+            break
+        found = look(decoded)
+        if found == decoded:
+            break
+        text = found
+    return text
+
+
+def _reading(text: str, read: str, look: Callable[[str], str]) -> str:
+    found = look(read)
+    return text if found == read else found
+
+
+def _cut(text: str) -> str:
+    """The part that is looked at; cut between words, because half an address is not recognised as one."""
+    head = text[:_MAX_LENGTH]
+    last = max(head.rfind(" ", -_TAIL), head.rfind("\n", -_TAIL))
+    return head[:last] if last > 0 else head[:-_TAIL]
+
+
+def _each(items: tuple[T, ...], clean: Callable[[T], T]) -> tuple[T, ...]:
+    cleaned = tuple([clean(item) for item in items])
+    return items if all(new is old for new, old in zip(cleaned, items, strict=True)) else cleaned
