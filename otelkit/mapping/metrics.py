@@ -7,7 +7,7 @@ processors record what these functions say.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from otelkit.mapping.genai import Usage, operation, usage
 from otelkit.model import Attributes, AttributeValue, Span, SpanKind, StatusCode
@@ -179,5 +179,5 @@ def _error(span: Span) -> dict[str, AttributeValue]:
     return {} if kind is None else {Core.ERROR_TYPE: str(kind)}
 
 
-def _is_list(value: AttributeValue) -> bool:
+def _is_list(value: AttributeValue) -> TypeGuard[Sequence[AttributeValue]]:
     return isinstance(value, (list, tuple))

@@ -1,6 +1,6 @@
 """How encoded bytes leave: the :class:`Transport` seam and OTLP/HTTP. OTLP/gRPC is in :mod:`otelkit.sdk.export.grpc`.
 
-The fake of this seam is :class:`otelkit.testing.FakeTransport`.
+The fake of the other side is :class:`otelkit.testing.otlp_sink.OtlpSink`.
 """
 
 from __future__ import annotations

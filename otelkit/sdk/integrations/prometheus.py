@@ -30,7 +30,9 @@ class PrometheusPage:
     def reader(self) -> MetricReader:
         """One more reader for this page; only the first one writes ``target_info``."""
         self._readers += 1
-        return PrometheusMetricReader(disable_target_info=self._readers > 1, registry=self._inner)
+        return PrometheusMetricReader(
+            disable_target_info=self._readers > 1, scope_info_enabled=False, registry=self._inner
+        )
 
     async def endpoint(self, request: Any) -> Any:
         """The page, as a Starlette endpoint."""

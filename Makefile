@@ -1,0 +1,55 @@
+# Two commands matter: `make demo` shows otelkit at work, `make test` shows that it works. Both do the set-up first.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help setup demo test test-fast lint docs bench lock clean browser
+.DEFAULT_GOAL := help
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.installed ## make the environment with pinned packages
+
+$(VENV)/.installed: requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "otelkit needs Python 3.11 or newer; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	@echo "installing pinned packages into $(VENV) (about a minute, once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup ## a chatbot at work, and the page that shows it (ARGS=--once checks and ends)
+	@$(BIN)/otelkit demo $(ARGS)
+
+test: setup browser lint ## everything; what is missing is named loudly (OTELKIT_REQUIRE=all makes it a failure)
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-fast: setup ## without browsers and client environments
+	@$(BIN)/python -m pytest -m "not browser and not clients" $(ARGS)
+
+lint: setup ## style, types, layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+
+docs: setup ## write the generated reference pages and env.example
+	@$(BIN)/python -m otelkit.cli reference --write
+
+bench: setup ## the README's figures, as ratios in one run
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+browser: ## headless Chromium for the page's tests, where apt can bring it
+	@tests/browser/install-chromium
+
+lock: ## pin the newest allowed versions (needs uv)
+	@for name in dev:'--extra all --group dev' clients-genai:requirements/clients-genai.in \
+	  clients-openinference:requirements/clients-openinference.in clients-traceloop:requirements/clients-traceloop.in; do \
+	  uv pip compile pyproject.toml $${name#*:} --prerelease if-necessary-or-explicit --generate-hashes --no-emit-index-url \
+	    --no-emit-find-links --no-header --no-annotate --quiet -o requirements/$${name%%:*}.txt; done
+
+clean: ## remove what was made here
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build
