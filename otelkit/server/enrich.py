@@ -12,12 +12,11 @@ from otelkit.model import Attributes, Resource, Span, SpanKind, StatusCode
 from otelkit.semconv.attributes import Core, GenAI, Operation, Otelkit
 from otelkit.server.messages import last_text, last_user_text
 from otelkit.server.storage.facts import Candidate, SeriesKey, SpanFact, Tokens
-from otelkit.server.text import clip, one_line, service_of, string_of
+from otelkit.server.text import LABEL, clip, label, one_line, service_of, string_of, who
 
 __all__ = ["Enricher"]
 
 _log = logging.getLogger(__name__)
-_LABEL: Final = 200
 _SHOWN: Final = 300
 _LAST_NANOSECOND: Final = 2**63 - 1
 _REMOTE_PARENT: Final = 0x300  # OTLP span flags: "is remote" is known, and true
@@ -69,14 +68,14 @@ class Enricher:
         error = span.status == StatusCode.ERROR
         kind = _KINDS.get(step, "app")
         service, environment = self._service(span.resource)
-        name = clip(span.name, _LABEL) or "(no name)"
-        tool = _label(attributes, GenAI.TOOL_NAME) or _label(attributes, GenAI.DATA_SOURCE_ID)
-        provider = clip(genai.provider(span), _LABEL) if operation else ""
-        route = _label(attributes, Core.HTTP_ROUTE)
+        name = clip(span.name, LABEL) or "(no name)"
+        tool = label(attributes, GenAI.TOOL_NAME) or label(attributes, GenAI.DATA_SOURCE_ID)
+        provider = clip(genai.provider(span), LABEL) if operation else ""
+        route = label(attributes, Core.HTTP_ROUTE)
         entry = int(_is_entry(span))
         key = SeriesKey(
             *(service, environment, name, kind, step, clip(operation, 60)),
-            *(provider, clip(model, _LABEL), tool, route, entry),
+            *(provider, clip(model, LABEL), tool, route, entry),
         )
         start = min(span.start, _LAST_NANOSECOND)
         return SpanFact(
@@ -91,10 +90,7 @@ class Enricher:
             cost=cost,
             first_token=_first_token(attributes) if calls_model else None,
             empty=kind == "retrieval" and attributes.get(Otelkit.RESULT_COUNT) == 0,
-            user=_label(attributes, Core.USER_ID) or None,
-            group=_label(attributes, Otelkit.GROUP_ID) or None,
-            session=_label(attributes, Core.SESSION_ID) or None,
-            conversation=_label(attributes, GenAI.CONVERSATION_ID) or None,
+            who=who(attributes),
             input=_input(span, operation),
             output=_output(span, operation),
             duplicate=attributes.get(Otelkit.DUPLICATE) is True,
@@ -141,15 +137,6 @@ def _first_token(attributes: Attributes) -> int | None:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < 86_400:
         return None
     return int(seconds * 1e9)
-
-
-def _label(attributes: Attributes, name: str) -> str:
-    value = attributes.get(name)
-    if value is None:
-        return ""
-    if type(value) is str and len(value) <= _LABEL:
-        return value
-    return clip(string_of(attributes, name), _LABEL)
 
 
 def _input(span: Span, operation: str) -> Candidate | None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from otelkit.model import Span, StatusCode
 from otelkit.semconv.attributes import Operation
+from otelkit.server.text import Who
 
 __all__ = ["Candidate", "SeriesKey", "SpanFact", "Tokens"]
 
@@ -50,7 +51,7 @@ class SpanFact:
     """One span, normalised and redacted, with what is derived from it alone.
 
     ``inference`` says that it is a call to a model whose tokens and cost count, embeddings included. ``duplicate`` is
-    set when another span counts the call.
+    set when another span counts the call. ``payload`` and ``place`` say where its details are stored.
     """
 
     span: Span
@@ -64,15 +65,14 @@ class SpanFact:
     cost: float | None
     first_token: int | None
     empty: bool
-    user: str | None
-    group: str | None
-    session: str | None
-    conversation: str | None
+    who: Who
     input: Candidate | None
     output: Candidate | None
     duplicate: bool = False
     trace: int = 0
     series: int = 0
+    payload: int = 0
+    place: int = 0
 
     @property
     def end(self) -> int:

@@ -50,7 +50,8 @@ class Rollups:
             self._add_percentiles(fact, minute, sign)
             if fact.inference:
                 _add_call(sums, fact, sign)
-        if fact.user or fact.conversation or fact.group:
+        who = fact.who
+        if who.user or who.conversation or who.group:
             self._add_actor(fact, minute - minute % 3600, sign)
 
     def add_kinds(self, start: int, service: str, environment: str, split: Mapping[str, int], sign: int = 1) -> None:
@@ -65,7 +66,8 @@ class Rollups:
             self.hist[minute, fact.series, schema.FIRST_TOKEN, bucket_of(fact.first_token)] += sign
 
     def _add_actor(self, fact: SpanFact, hour: int, sign: int) -> None:
-        key = (hour, fact.user or "", fact.group or "", fact.conversation or "")
+        who = fact.who
+        key = (hour, who.user or "", who.group or "", who.conversation or "")
         sums = self.actors.get(key)
         if sums is None:
             sums = self.actors[key] = [0, 0, 0, 0, 0, None]

@@ -149,6 +149,7 @@ Index("trace_conversation", trace.c.conversation, trace.c.start, sqlite_where=te
 
 # Sums that are never unknown, and sums that are NULL until somebody reports them.
 ROLL_SUMS: Final = ("count", "duration", "reported", "unreported", "unpriced", "stream_tokens", "stream_time", "empty")
+ROLL_TIMES: Final = frozenset({"duration", "stream_time"})
 ROLL_KNOWN: Final = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens", "cost")
 
 
@@ -159,7 +160,8 @@ def _roll(name: str) -> Table:
         Column("time", Integer, primary_key=True),
         Column("series", Integer, primary_key=True),
         Column("status", SmallInteger, primary_key=True),
-        *(Column(column, BigInteger, nullable=False) for column in ROLL_SUMS),
+        # Times are summed as floats: a few spans with absurd clocks would overflow 64 bits.
+        *(Column(column, Float if column in ROLL_TIMES else BigInteger, nullable=False) for column in ROLL_SUMS),
         *(Column(column, Float if column == "cost" else BigInteger) for column in ROLL_KNOWN),
         sqlite_with_rowid=False,
     )
@@ -186,7 +188,7 @@ def _kind_time(name: str) -> Table:
         Column("service", Text, primary_key=True),
         Column("environment", Text, primary_key=True),
         Column("kind", Text, primary_key=True),
-        Column("spent", BigInteger, nullable=False),
+        Column("spent", Float, nullable=False),
         sqlite_with_rowid=False,
     )
 

@@ -14,14 +14,16 @@ from otelkit.semconv.attributes import GenAI, Otelkit
 from otelkit.server.storage import schema, sqlite
 from otelkit.server.storage.facts import SeriesKey, SpanFact, Tokens
 from otelkit.server.storage.interning import Interned
-from otelkit.server.storage.payloads import BLOCK, PayloadWriter
+from otelkit.server.storage.payloads import BLOCK, PayloadReader, PayloadWriter
 from otelkit.server.storage.rollups import Rollups
 from otelkit.server.storage.traces import SPLIT_LIMIT, Traces, TraceState, interval_of, split_of
+from otelkit.server.text import Who, who
 
 __all__ = ["SpanWriter"]
 
 _OTHER: Final = "(other)"
 _DEEPEST: Final = 64
+_NOBODY: Final = Who(None, None, None, None)
 
 
 class SpanWriter:
@@ -29,6 +31,7 @@ class SpanWriter:
 
     def __init__(self, connection: Connection, payloads: PayloadWriter, *, max_series: int) -> None:
         self._payloads = payloads
+        self._reader = PayloadReader()
         self._max_series = max_series
         self._series: Interned[SeriesKey] = Interned(connection, schema.series)
         self._traces = Traces(connection)
@@ -93,6 +96,9 @@ class SpanWriter:
             fact.duplicate = fact.duplicate or fact.span.span_id in marked
         for fact in known:
             if fact.span.span_id in marked and not fact.duplicate:
+                # What was counted for its user is in the details alone.
+                block = self._reader.read(connection, {fact.payload})[fact.payload]
+                fact.who = who(block[1 + fact.place]["a"])
                 sums.add_span(fact, sign=-1)
                 state.add_call(fact, sign=-1)
                 fact.duplicate = True
@@ -210,7 +216,6 @@ def _flags(fact: SpanFact) -> int:
 
 def _fact_of(row: Any, state: TraceState) -> SpanFact:
     """Rebuild what is needed to count a stored span again: its numbers, not its content."""
-    who = state.values
     return SpanFact(
         span=_span_of(row, state),
         key=SeriesKey(*(getattr(row, name) for name in schema.SERIES_KEY)),
@@ -223,15 +228,14 @@ def _fact_of(row: Any, state: TraceState) -> SpanFact:
         cost=row.cost,
         first_token=row.first_token,
         empty=False,
-        user=who["user"],
-        group=who["grp"],
-        session=who["session"],
-        conversation=who["conversation"],
+        who=_NOBODY,
         input=None,
         output=None,
         duplicate=bool(row.flags & schema.DUPLICATE),
         trace=row.trace,
         series=row.series,
+        payload=row.payload,
+        place=row.place,
     )
 
 

@@ -21,6 +21,8 @@ from otelkit.server.storage.facts import Candidate, SpanFact
 from otelkit.server.storage.rollups import Rollups
 from otelkit.server.storage.spent import Interval, self_times
 
+_dumps = json.JSONEncoder(separators=(",", ":"), sort_keys=True, check_circular=False).encode
+
 __all__ = ["SPLIT_LIMIT", "TraceState", "Traces"]
 
 SPLIT_LIMIT: Final = 500
@@ -51,7 +53,7 @@ class TraceState:
     def row(self) -> tuple[Any, ...]:
         """Return the row as it is stored."""
         values = self.values
-        packed = {name: json.dumps(values[name], separators=(",", ":")) for name in _JSON}
+        packed = {name: _dumps(values[name]) for name in _JSON}
         return tuple(packed[name] if name in packed else values[name] for name in _COLUMNS)
 
     def text_change(self) -> tuple[int, str | None, str] | None:
@@ -120,7 +122,7 @@ class TraceState:
 
     def _merge_who(self, fact: SpanFact) -> None:
         rank = 1 if fact.span.parent_id else 0
-        for name, value in zip(_WHO, (fact.user, fact.group, fact.session, fact.conversation), strict=True):
+        for name, value in zip(_WHO, fact.who, strict=True):
             if value and self._wins(name, rank, fact.start):
                 self.values[name] = value
 

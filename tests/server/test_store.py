@@ -1,0 +1,281 @@
+"""What is stored, counted and derived: once, whatever the order, and still there after a kill."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from server_support import MS, Client, chat_trace, make_span
+from sqlalchemy import select
+
+from otelkit.mapping.otlp import encode_spans
+from otelkit.model import LogRecord, Resource, Span
+from otelkit.server.config import ServerConfig
+from otelkit.server.runtime import Server
+from otelkit.server.storage import schema
+from otelkit.server.storage.buckets import GROWTH, bucket_of, percentile
+from otelkit.server.storage.spent import Interval, self_times
+
+ROLLUPS = (schema.roll_hour, schema.hist_hour, schema.kind_hour, schema.actor_hour)
+
+
+def everything(server: Server) -> dict[str, list[Any]]:
+    """Return the derived rows, without what only numbers them."""
+    with server.database.reading() as connection:
+        traces = [
+            {name: value for name, value in row._mapping.items() if name != "id"}
+            for row in connection.execute(select(schema.trace).order_by(schema.trace.c.trace_id))
+        ]
+        series = {row.id: tuple(row)[1:] for row in connection.execute(select(schema.series))}
+        actors = {row.id: tuple(row)[1:] for row in connection.execute(select(schema.actor))}
+        named = {"series": series, "actor": actors}
+        sums = {
+            table.name: sorted(
+                repr([named[name][value] if name in named else _rounded(value) for name, value in row._mapping.items()])
+                for row in connection.execute(select(table))
+                if row._mapping.get("count", 1)  # what was corrected to nothing is as good as absent
+            )
+            for table in (*ROLLUPS, schema.roll_minute, schema.hist_minute, schema.kind_minute)
+        }
+    for trace in traces:
+        trace["cost"] = _rounded(trace["cost"])
+    return {"traces": traces, **sums}
+
+
+def _rounded(value: Any) -> Any:
+    return round(value, 12) if isinstance(value, float) else value
+
+
+def test_a_repeated_batch_changes_nothing(server: Server, client: Client) -> None:
+    spans = chat_trace()
+    client.send(spans)
+    before = everything(server)
+    client.send(spans)
+    client.send(spans[1:3])
+    client.send(spans + spans)
+    assert everything(server) == before
+    assert client.ask("/api/status")["stored"] == {"spans": 4, "traces": 1, "logs": 0, "points": 0}
+
+
+def test_the_order_and_the_cutting_of_batches_make_no_difference() -> None:
+    spans = chat_trace("one") + chat_trace("two", tool_status=2)
+    # An outer span that restates the inner call: counted once, whichever arrives first.
+    inner = spans[2]
+    outer_id = os.urandom(8)
+    outer = inner._replace(span_id=outer_id, name="ChatOpenAI", start=inner.start - MS, end=inner.end + MS)
+    spans[2] = inner._replace(parent_id=outer_id)
+    spans.append(outer)
+    rng = random.Random(3)
+    found = []
+    for attempt in range(6):
+        order = list(spans)
+        if attempt:
+            rng.shuffle(order)
+        with Server(ServerConfig(port=0)) as server:
+            client = Client(server.url)
+            if attempt == 0:
+                client.send(order)
+            else:
+                for some in _cut(order, attempt):
+                    client.send(some)
+            found.append(everything(server))
+            assert client.ask("/api/models")["total"]["calls"] == 2
+            total = client.ask("/api/models")["total"]["tokens"]
+            assert (total["input"], total["output"]) == (2000, 400)
+    for other in found[1:]:
+        assert other == found[0]
+
+
+def _cut(items: list[Span], size: int) -> list[list[Span]]:
+    return [items[at : at + size] for at in range(0, len(items), size)]
+
+
+def test_a_trace_row_is_derived_from_its_descendants(client: Client) -> None:
+    client.send(chat_trace("Can you cancel order 998?", "I could not reach it.", tool_status=2))
+    row = client.ask("/api/traces")["traces"][0]
+    assert (row["title"], row["input"], row["output"]) == (
+        "Can you cancel order 998?",
+        "Can you cancel order 998?",
+        "I could not reach it.",
+    )
+    assert (row["name"], row["service"], row["environment"]) == ("POST /chat", "shop", "test")
+    assert (row["status"], row["root_status"], row["error"]) == ("error", "ok", "TimeoutError in search_orders")
+    assert (row["models"], row["tools"], row["llm_calls"], row["tool_calls"]) == (
+        ["gpt-4o-mini"],
+        ["search_orders"],
+        1,
+        1,
+    )
+    assert (row["user"], row["group"], row["session"], row["conversation"]) == ("u-1", "acme", "s-1", "c-1")
+    assert row["tokens"] == {
+        "input": 1000,
+        "output": 200,
+        "cached": None,
+        "cache_write": None,
+        "reasoning": None,
+        "total": 1200,
+    }
+    # gpt-4o-mini: 0.15 and 0.60 dollars a million.
+    assert row["cost_usd"] == pytest.approx(1000 * 0.15e-6 + 200 * 0.60e-6)
+    assert {part["kind"]: part["ms"] for part in row["split"]} == {"app": 40, "retrieval": 50, "tool": 30, "llm": 400}
+    assert sum(part["ms"] for part in row["split"]) == row["duration_ms"]
+
+
+def test_unknown_is_null_and_named(client: Client) -> None:
+    client.send(chat_trace(model="mistral-nemo-ft", provider="local"))
+    silent = chat_trace(model="silent-1", provider="local")
+    unreported = {k: v for k, v in silent[2].attributes.items() if "usage" not in k}
+    client.send([*silent[:2], silent[2]._replace(attributes=unreported), silent[3]])
+    rows = {row["model"]: row for row in client.ask("/api/models")["models"]}
+    assert (rows["mistral-nemo-ft"]["cost_usd"], rows["mistral-nemo-ft"]["unpriced_calls"]) == (None, 1)
+    assert rows["silent-1"]["tokens"]["input"] is None
+    assert (rows["silent-1"]["unreported_calls"], rows["silent-1"]["unpriced_calls"]) == (1, 0)
+    overview = client.ask("/api/overview")
+    assert overview["unpriced"] == [{"provider": "local", "model": "mistral-nemo-ft", "calls": 1, "tokens": 1200}]
+    assert overview["unreported_calls"] == 1
+    assert next(f for f in overview["figures"] if f["id"] == "cost")["value"] is None
+    traces = {row["models"][0]: row for row in client.ask("/api/traces")["traces"]}
+    assert (traces["mistral-nemo-ft"]["cost_usd"], traces["mistral-nemo-ft"]["unpriced"]) == (None, ["mistral-nemo-ft"])
+    assert (traces["silent-1"]["tokens"]["total"], traces["silent-1"]["unreported_calls"]) == (None, 1)
+
+
+def test_percentiles_are_right_within_a_bucket(client: Client) -> None:
+    rng = random.Random(1)
+    lengths = sorted(rng.lognormvariate(5, 1) for _ in range(1000))
+    base = time.time_ns() - 600_000 * MS
+    client.send([make_span("GET /", kind=2, ms=ms, base=base) for ms in rng.sample(lengths, 1000)])
+    row = client.ask("/api/services")["services"][0]
+    assert (row["requests"], row["spans"]) == (1000, 1000)
+    assert row["p50_ms"] == pytest.approx(lengths[499], rel=GROWTH - 1)
+    assert row["p95_ms"] == pytest.approx(lengths[949], rel=GROWTH - 1)
+
+
+@pytest.mark.parametrize("nanoseconds", [0, 1, 2, 999, 10**6, 123_456_789, 2**63 - 1])
+def test_a_percentile_of_one_call_is_that_call(nanoseconds: int) -> None:
+    value = percentile([(bucket_of(nanoseconds), 1)], 0.5)
+    assert value == pytest.approx(max(1, nanoseconds), rel=GROWTH - 1)
+
+
+def test_percentile_of_nothing_is_unknown() -> None:
+    assert percentile([], 0.5) is None
+
+
+def test_self_times_count_each_instant_once() -> None:
+    spans = [
+        Interval(b"r", b"", 0, 100, "app"),
+        Interval(b"a", b"r", 10, 50, "llm"),
+        Interval(b"b", b"r", 30, 70, "tool"),  # overlaps a
+        Interval(b"c", b"b", 60, 90, "db"),  # outlives b
+        Interval(b"x", b"y", 0, 5, "app"),  # a loop
+        Interval(b"y", b"x", 0, 5, "app"),
+    ]
+    assert self_times(spans) == [40, 40, 10, 10, 0, 0]
+    assert sum(self_times(spans)) == 100
+
+
+def test_a_trace_longer_than_is_looked_at_again_is_still_counted_once(server: Server, client: Client) -> None:
+    root = make_span("root", ms=5000)
+    children = [
+        root._replace(span_id=os.urandom(8), parent_id=root.span_id, name="child", start=root.start + at * MS)._replace(
+            end=root.start + (at + 1) * MS
+        )
+        for at in range(1200)
+    ]
+    for at in range(0, 1200, 100):
+        client.send(children[at : at + 100])
+    client.send([root, *children[700:900]])
+    row = client.ask("/api/traces")["traces"][0]
+    assert (row["spans"], row["complete"], row["duration_ms"]) == (1201, True, 5000)
+    shown = client.ask(f"/api/traces/{row['trace_id']}")
+    assert (shown["detail"], len(shown["spans"]), shown["spans"][0]["children"]) == (False, 1201, 1200)
+    one = client.ask(f"/api/traces/{row['trace_id']}/spans/{children[5].span_id.hex()}")["span"]
+    assert (one["name"], one["scope"]) == ("child", {"name": "tests", "version": "1"})
+
+
+def test_equal_logs_of_one_request_stay_and_repeated_requests_do_not(client: Client) -> None:
+    record = LogRecord(time.time_ns(), 0, 9, "INFO", "hello", {"n": 1}, resource=Resource({"service.name": "shop"}))
+    other = record._replace(body="other", severity=17, attributes={"log.record.uid": "abc"})
+    client.send_logs([record, record, other])
+    client.send_logs([record, record, other])
+    client.send_logs([other._replace(body="the same uid")])
+    logs = client.ask("/api/logs")
+    assert sorted(log["body"] for log in logs["logs"]) == ["hello", "hello", "other"]
+    assert {row["severity"]: sum(row["counts"]) for row in logs["histogram"]} == {"info": 2, "error": 1}
+
+
+def test_too_many_series_are_put_together() -> None:
+    with Server(ServerConfig(port=0, max_series=50)) as server:
+        client = Client(server.url)
+        for part in range(4):
+            client.send([make_span(f"GET /{part * 40 + number}") for number in range(40)])
+        with server.database.reading() as connection:
+            assert len(list(connection.execute(select(schema.series)))) < 130
+        names = {row["name"]: row for row in client.ask("/api/steps")["steps"]}
+        assert names["(other)"]["calls"] >= 40
+        shown = client.ask("/api/traces?limit=1&sort=newest")["traces"][0]["trace_id"]
+        assert client.ask(f"/api/traces/{shown}")["spans"][0]["name"].startswith("GET /")
+
+
+def test_hostile_values_are_stored_and_shown(client: Client) -> None:
+    strange = {
+        "nan": float("nan"),
+        "inf": float("-inf"),
+        "bytes": b"\x00\xff",
+        "nested": {"list": [1, {"deep": [True, None]}]},
+        "zero": "a\x00b",
+        "script": "<script>alert(1)</script>",
+        "gen_ai.operation.name": "chat",
+        "gen_ai.usage.input_tokens": 2**62,
+        "gen_ai.input.messages": '[{"role": 7, "parts": "x"}, 3, null, {"parts": [{"type": "tool_call"}, 5]}]',
+        "gen_ai.output.messages": "[" * 5000,
+        "user.id": 5,
+    }
+    span = make_span("<img src=x onerror=alert(1)>" * 50, attributes=strange, start=1, end=2**63 - 1)
+    client.send([span, make_span("sibling")])
+    shown = client.ask(f"/api/traces/{span.trace_id.hex()}")
+    attributes = shown["spans"][0]["attributes"]
+    assert (attributes["script"], attributes["zero"]) == (strange["script"], "a\x00b")
+    assert shown["spans"][0]["name"] == span.name
+    for path in ("/api/overview?range=all", "/api/overview", "/api/models", "/api/facets", "/api/traces?range=all"):
+        client.ask(path)
+
+
+_KILLED = """
+import sys
+from otelkit.server.config import ServerConfig
+from otelkit.server.runtime import Server
+server = Server(ServerConfig(port=0, database=sys.argv[1]))
+print(server.url, flush=True)
+server.run()
+"""
+
+
+def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    database = tmp_path / "killed.db"
+    acknowledged: set[bytes] = set()
+    for attempt in range(4):
+        process = subprocess.Popen([sys.executable, "-c", _KILLED, str(database)], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        client = Client(process.stdout.readline().strip())
+        end = time.monotonic() + 0.4 + attempt * 0.1
+        while time.monotonic() < end:
+            spans = [span for _ in range(5) for span in chat_trace()]
+            if client.post("/v1/traces", encode_spans(spans)).status == 200:
+                acknowledged.update(span.span_id for span in spans)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    with Server(ServerConfig(port=0, database=str(database))) as server:
+        with server.database.reading() as connection:
+            stored = {row.span_id for row in connection.execute(select(schema.span.c.span_id))}
+            assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+        assert len(acknowledged) > 100
+        assert acknowledged <= stored
+        figures = Client(server.url).ask("/api/services?range=1h")["services"][0]
+        assert figures["spans"] == len(stored)
