@@ -11,7 +11,7 @@ import re
 from ipaddress import AddressValueError, IPv6Address
 from typing import Final
 
-__all__ = ["PLACEHOLDER", "scan"]
+__all__ = ["PLACEHOLDER", "is_identifier", "scan"]
 
 PLACEHOLDER: Final = r"\[(?:email|phone|ip|card|iban|ssn|key|token|jwt|secret|credentials|redacted)\]"
 
@@ -30,6 +30,19 @@ _SECRET: Final = re.compile(
     r"""(?:(?P<quote>\\{1,3}["'])(?P<escaped>[^"'\\]{1,4000})|"(?P<double>(?:[^"\\]|\\.){1,4000})"""
     r"""|'(?P<single>(?:[^'\\]|\\.){1,4000})|(?P<bare>(?:(?:bearer|basic|digest)\ )?[^\s&,;"'<>(){}\\\]]{1,4000}))""",
     re.IGNORECASE,
+)
+_NAME_PARTS: Final = (
+    "pass",
+    "pwd",
+    "secret",
+    "key",
+    "token",
+    "credential",
+    "cookie",
+    "authorization",
+    "jwt",
+    "signature",
+    "connection",
 )
 _QUERY: Final = re.compile(
     r"(?P<name>[?&](?:key|sig|signature|code|auth|sid|session|session_?id|jwt|otp|pin|pass|pw|state|nonce|hash|hmac)=)"
@@ -53,6 +66,8 @@ _KEY: Final = re.compile(
     rf"(?<![A-Za-z0-9])(?:(?:{_KEY_PREFIXES})(?P<body>[A-Za-z0-9_\-]{{6,500}})|(?P<fixed>(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{{12,20}}"
     r"|AIza[\w-]{20,60}|ya29\.[\w-]{20,500}|SG\.[\w-]{16,64}\.[\w-]{16,64}|AC[0-9a-f]{32}(?![0-9a-f])))"
 )
+# The same prefixes without a look behind, so that the regex engine can skip to their first letters.
+_MAYBE_KEY: Final = re.compile(rf"(?:{_KEY_PREFIXES})[\w-]{{6}}|A[KSBC][IC]A[A-Z0-9]|AIza|ya29\.|SG\.|AC[0-9a-f]{{8}}")
 _PRIVATE_KEY: Final = re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^-]{0,16000}(?:-----END [A-Z ]{0,30}-----)?")
 _JWT: Final = re.compile(r"(?<![A-Za-z0-9])eyJ[\w-]{8,8000}(?:\.[\w-]{1,8000}){0,4}")
 _BEARER: Final = re.compile(r"\b(?P<name>(?:bearer|basic)[ :]{1,3})(?P<value>[\w.~+/=-]{8,4000})", re.IGNORECASE)
@@ -106,7 +121,17 @@ _SUSPICIOUS: Final = re.compile(r"[@=:0-9]|[Bb][Ee][Aa][Rr][Ee][Rr]|[Bb][Aa][Ss]
 _MANY_DIGITS: Final = re.compile(
     r"\d[ ()./\-]{0,3}\d{1,2}[ ()./\-]{0,3}\d[ ()./\-]{0,3}\d[ ()./\-]{0,3}\d[ ()./\-]{0,3}\d"
 )
+# Most values that are new are ids. A letter after the second character: an IBAN without one would fit, too.
+_IDENTIFIER: Final = re.compile(
+    r"(?:(?:chatcmpl|cmpl|call|req|resp|msg|run|thread|trace|span|job|evt|file|batch)[-_])?(?:(?=..[0-9]*[a-f])[0-9a-f]{16,64}"
+    r"|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\Z"
+)
 _WORDS: Final = re.compile(r"[a-z]+(?:[-_][a-z]+)*")
+
+
+def is_identifier(text: str) -> bool:
+    """Whether the text is nothing but a random id in hexadecimal, such as a trace's, a request's or a UUID."""
+    return _IDENTIFIER.match(text) is not None
 
 
 def scan(text: str) -> str:
@@ -127,15 +152,15 @@ def _once(text: str) -> str:
         if "://" in text:
             text = _CREDENTIALS.sub("://[credentials]@", text)
         text = _emails(text)
-    if "=" in text or ":" in text or "%3D" in text or "%3d" in text:
+    if ("=" in text or ":" in text or "%3" in text) and _names_secret(text):
         text = _SECRET.sub(_secret, text)
-        if "=" in text:
-            text = _QUERY.sub(r"\g<name>[secret]", text)
-    if ":" in text:
+    if "=" in text and ("?" in text or "&" in text):
+        text = _QUERY.sub(r"\g<name>[secret]", text)
+    if text.count(":") > 1:
         text = _IPV6.sub(_ipv6, text)
     if _MANY_DIGITS.search(text) is not None:
         text = _numbers(text)
-    if "." in text:
+    if text.count(".") > 2:
         text = _IPV4.sub(_ipv4, text)
     return text
 
@@ -145,8 +170,9 @@ def _keys(text: str) -> str:
         text = _PRIVATE_KEY.sub("[key]", text)
     if "eyJ" in text:
         text = _JWT.sub("[jwt]", text)
-    text = _BEARER.sub(_bearer, text)
-    return _KEY.sub(_key, text)
+    if " " in text or ":" in text:
+        text = _BEARER.sub(_bearer, text)
+    return _KEY.sub(_key, text) if _MAYBE_KEY.search(text) is not None else text
 
 
 def _numbers(text: str) -> str:
@@ -189,6 +215,12 @@ def _secret(match: re.Match[str]) -> str:
     if group == "bare" and sign == ":" and _is_prose(name, value):
         return match[0]
     return f"{name}{opening or ''}[secret]"
+
+
+def _names_secret(text: str) -> bool:
+    """A cheap look for what each alternative of the pattern's names contains."""
+    lowered = text.lower()
+    return any(part in lowered for part in _NAME_PARTS)
 
 
 def _is_prose(name: str, value: str) -> bool:

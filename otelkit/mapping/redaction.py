@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import unquote
 
 from otelkit.mapping.content import is_content
-from otelkit.mapping.patterns import scan
+from otelkit.mapping.patterns import is_identifier, scan
 from otelkit.model import Attributes, AttributeValue, LogRecord, Scope, Span, SpanEvent, SpanLink
 from otelkit.semconv.attributes import Core
 
@@ -95,8 +95,8 @@ class Redactor:
         self._producers: dict[int, tuple[Any, Any]] = {}
 
     def text(self, text: str) -> str:
-        """Return the text with placeholders such as ``[email]``; what is beyond 64 K characters is dropped and marked."""
-        if text in self._harmless:
+        """Return the text with placeholders such as ``[email]``; the rest beyond 64 K is dropped and marked."""
+        if text in self._harmless or is_identifier(text):
             return text
         found = self._scan(text)
         if found is text and len(text) <= _SHORT:
@@ -111,26 +111,32 @@ class Redactor:
 
     def span(self, span: Span) -> Span:
         """Return the span redacted: name, status, attributes, events, links, resource and scope."""
-        changed = {
-            "name": self.text(span.name),
-            "status_message": self.text(span.status_message) if span.status_message else span.status_message,
-            "attributes": self._attributes(span.attributes, 0),
-            "events": _each(span.events, self._event) if span.events else span.events,
-            "links": _each(span.links, self._link) if span.links else span.links,
-            "resource": self._producer(span.resource),
-            "scope": self._producer(span.scope),
-        }
+        name = self.text(span.name)
+        message = self.text(span.status_message) if span.status_message else span.status_message
+        attributes = self._attributes(span.attributes, 0)
+        events = _each(span.events, self._event) if span.events else span.events
+        links = _each(span.links, self._link) if span.links else span.links
+        resource = self._producer(span.resource)
+        scope = self._producer(span.scope)
         if (
-            changed["attributes"] is span.attributes
-            and changed["name"] is span.name
-            and changed["status_message"] is span.status_message
-            and changed["events"] is span.events
-            and changed["links"] is span.links
-            and changed["resource"] is span.resource
-            and changed["scope"] is span.scope
+            attributes is span.attributes
+            and name is span.name
+            and message is span.status_message
+            and events is span.events
+            and links is span.links
+            and resource is span.resource
+            and scope is span.scope
         ):
             return span
-        return span._replace(**changed)
+        return span._replace(
+            name=name,
+            status_message=message,
+            attributes=attributes,
+            events=events,
+            links=links,
+            resource=resource,
+            scope=scope,
+        )
 
     def log(self, record: LogRecord) -> LogRecord:
         """Return the record redacted; the body of a ``gen_ai.*`` event is content."""
@@ -183,7 +189,8 @@ class Redactor:
             if decision is None:
                 decision = self._decide(key)
             if decision == _KEEP:
-                if type(value) is int or (type(value) is str and value in harmless):
+                kind = type(value)
+                if kind is int or kind is float or (kind is str and value in harmless):
                     continue
                 clean = self._value(value, depth)
                 if clean is value:
@@ -249,7 +256,7 @@ class Redactor:
     def _value(self, value: AttributeValue, depth: int) -> AttributeValue:
         if isinstance(value, str):
             return self.text(value)
-        if value is None or isinstance(value, bool | int | float):
+        if value is None or isinstance(value, int | float):
             return value
         if depth >= _MAX_DEPTH:
             return "[redacted]"
@@ -286,17 +293,16 @@ def _plain(text: str, look: Callable[[str], str]) -> str:
     if not text.isascii():
         text = _reading(text, text.translate(_FOLDS), look)
         text = _reading(text, text.translate(_LOOKALIKES), look)
-    text = look(text)
-    for _ in range(3):
-        if "%" not in text:
+    text = read = look(text)
+    for _ in range(3):  # a URL in a URL in a URL
+        if "%" not in read:
             break
-        decoded = unquote(text, errors="replace")
-        if decoded == text:
+        decoded = unquote(read, errors="replace")
+        if decoded == read:
             break
-        found = look(decoded)
-        if found == decoded:
-            break
-        text = found
+        read = look(decoded)
+        if read != decoded:
+            text = read
     return text
 
 
