@@ -72,7 +72,7 @@ class Redactor:
     """Takes personal data, secrets and (unless opted in) content out of records. Copies; input stays as it was.
 
     The same object comes back when there was nothing to take. Idempotent, linear in the input's length, and safe on
-    any value. Not thread-safe only in that two threads may learn the same harmless string twice.
+    any value. Threads may share one.
 
     Args:
         capture_content: keep prompts, answers, tool arguments, retrieved text; patterns are still taken out of them.
