@@ -1,0 +1,114 @@
+/** Asking the server's JSON API, once or again whenever something new was stored. */
+
+import { useEffect, useRef, useState } from "./html.js";
+
+/** What the server said instead of an answer. */
+export class ApiError extends Error {
+  /**
+   * @param {string} message
+   * @param {{status?: number, parameter?: string|null, allowed?: string[]|null}} [more] `status` 0: nobody answered
+   */
+  constructor(message, { status = 0, parameter = null, allowed = null } = {}) {
+    super(message);
+    Object.assign(this, { status, parameter, allowed });
+  }
+}
+
+/**
+ * @param {string} path below /api
+ * @param {Record<string, string|number|null|undefined>} [params]
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<any>}
+ */
+export async function ask(path, params = {}, signal) {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(params)) {
+    if (value !== null && value !== undefined && value !== "") search.set(name, String(value));
+  }
+  const text = search.toString();
+  let response;
+  try {
+    response = await fetch(`/api/${path}${text ? `?${text}` : ""}`, { signal, headers: { accept: "application/json" } });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ApiError("The server does not answer. Is it still running?");
+  }
+  const body = await response.json().catch(() => null);
+  if (response.ok && body) return body;
+  throw new ApiError(body?.error?.message || `The server answered ${response.status}.`, { status: response.status, ...body?.error });
+}
+
+/**
+ * The answer to a question, kept while the next one is on its way so that nothing jumps.
+ * @param {string|null} path null asks nothing
+ * @param {Record<string, string|number|null|undefined>} params
+ * @param {unknown} [revision] asked again when it changes
+ * @returns {{data: any, error: ApiError|null, loading: boolean, stale: boolean}} `stale`: data answers an earlier question
+ */
+export function useAnswer(path, params, revision) {
+  const key = path === null ? "" : `${path}?${JSON.stringify(params)}`;
+  const [state, setState] = useState({ key: "", data: null, error: null });
+  const running = useRef({ key: "", again: false, abort: new AbortController() });
+  useEffect(() => {
+    const turn = async () => {
+      const mine = { key, again: false, abort: new AbortController() };
+      running.current = mine;
+      let next;
+      try {
+        next = { data: await ask(path, params, mine.abort.signal), error: null };
+      } catch (error) {
+        next = { error };
+      }
+      if (mine.abort.signal.aborted) return;
+      setState((old) => ({ data: old.key === key ? old.data : null, ...next, key }));
+      running.current = { ...mine, key: "" };
+      if (mine.again) turn();
+    };
+    if (path === null) return;
+    if (running.current.key === key) {
+      running.current.again = true; // one question at a time, and once more when something came in meanwhile
+      return;
+    }
+    running.current.abort.abort();
+    turn();
+  }, [key, revision]);
+  useEffect(() => () => running.current.abort.abort(), []);
+  const current = state.key === key;
+  return { data: state.data, error: current ? state.error : null, loading: !current, stale: !current && state.data !== null };
+}
+
+/**
+ * The receiver's status, asked every two seconds while `live` and while someone looks.
+ * @param {boolean} live
+ */
+export function useStatus(live) {
+  const [state, setState] = useState({ data: null, error: null, asked: 0 });
+  useEffect(() => {
+    let timer = 0;
+    let stopped = false;
+    const turn = async () => {
+      if (!document.hidden) {
+        try {
+          const data = await ask("status");
+          if (!stopped) setState({ data, error: null, asked: Date.now() });
+        } catch (error) {
+          if (!stopped) setState((old) => ({ ...old, error, asked: Date.now() }));
+        }
+      }
+      if (!stopped && live) timer = setTimeout(turn, 2000);
+    };
+    const seen = () => {
+      if (document.hidden || stopped || !live) return;
+      clearTimeout(timer);
+      turn();
+    };
+    turn();
+    document.addEventListener("visibilitychange", seen);
+    return () => {
+      stopped = true;
+      clearTimeout(timer);
+      document.removeEventListener("visibilitychange", seen);
+    };
+  }, [live]);
+  return state;
+}

@@ -1,0 +1,103 @@
+/** The shell: which page is shown, what every page shares, and the receiver's pulse. */
+
+import { useStatus } from "./api.js";
+import { ago, bytes, count } from "./format.js";
+import { cls, html, render, useEffect, useRef, useState } from "./html.js";
+import { Trouble } from "./parts/common.js";
+import { FilterBar } from "./parts/filterbar.js";
+import { RangeMenu } from "./parts/rangemenu.js";
+import { Logs } from "./pages/logs.js";
+import { Models } from "./pages/models.js";
+import { Overview } from "./pages/overview.js";
+import { Traces } from "./pages/traces.js";
+import { address, change, listen, listenKeys, shared, usePlace, useKeys } from "./state.js";
+
+/**
+ * @typedef {{query: import("./state.js").Query, status: any, revision: unknown}} PageProps
+ *   `revision` changes when something new was stored, or time has moved the range on
+ */
+
+/** Every page: its path, its name, the group it stands in, and what draws it. One line each. */
+const PAGES = [
+  { path: "", name: "Overview", group: "", draw: Overview },
+  { path: "traces", name: "Traces", group: "", draw: Traces },
+  { path: "models", name: "Models", group: "Measure", draw: Models },
+  { path: "logs", name: "Logs", group: "Operate", draw: Logs },
+];
+const AGAIN_MS = 30_000;
+
+function App() {
+  const { page, query } = usePlace();
+  const live = query.live !== "off";
+  const { data: status, error } = useStatus(live);
+  const revision = useRevision(status, live);
+  const current = PAGES.find(({ path }) => path === page) || PAGES[0];
+  useEffect(() => {
+    document.title = current.path ? `${current.name} · otelkit` : "otelkit";
+  }, [current]);
+  useKeys((event) => {
+    if (event.key !== "Escape" || document.activeElement === document.body) return false;
+    document.activeElement.blur();
+    return true;
+  });
+  return html`
+    <a class="skip" href="#main" onClick=${(event) => (event.preventDefault(), event.stopPropagation(), document.getElementById("main").focus())}>Skip to the page</a>
+    <nav aria-label="Main">
+      <a class="brand" href=${address("", shared(query))}><i aria-hidden="true"></i>otelkit</a>
+      ${PAGES.map(({ path, name, group }, at) => html`
+        ${group && PAGES[at - 1]?.group !== group && html`<div class="sec" key=${group}>${group}</div>`}
+        <a key=${path} class=${cls(path === current.path && "on")} aria-current=${path === current.path ? "page" : undefined} href=${address(path, shared(query))}>${name}</a>`)}
+      <${Foot} status=${status} error=${error} />
+    </nav>
+    <div class="rest">
+      <header>
+        <${FilterBar} page=${current.path} query=${query} />
+        <${RangeMenu} query=${query} />
+        <button type="button" class=${cls("btn live", live && "on")} aria-pressed=${live} title=${live ? "New data appears by itself" : "Paused: nothing changes"}
+          onClick=${() => change({ live: live ? "off" : null }, { replace: true, keepScroll: true })}>${live ? "Live" : "Paused"}</button>
+      </header>
+      <main id="main" tabindex="-1">
+        ${error && html`<${Trouble} error=${error} />`}
+        <${current.draw} key=${current.path} query=${query} status=${status} revision=${revision} />
+      </main>
+    </div>`;
+}
+
+/**
+ * Changes with every commit, and every half minute because ranges move with the clock.
+ * @param {any} status
+ * @param {boolean} live
+ */
+function useRevision(status, live) {
+  const [turn, setTurn] = useState(0);
+  const first = useRef(null);
+  first.current ??= status?.revision ?? null; // what a page asks first has seen this one already
+  useEffect(() => {
+    if (!live) return undefined;
+    const timer = setInterval(() => !document.hidden && setTurn((old) => old + 1), AGAIN_MS);
+    return () => clearInterval(timer);
+  }, [live]);
+  const since = status && status.revision !== first.current ? status.revision : "";
+  const seen = useRef("");
+  if (live) seen.current = `${since}/${turn}`;
+  return seen.current;
+}
+
+/** @param {{status: any, error: any}} props */
+function Foot({ status, error }) {
+  if (!status) return html`<div class="foot">${error ? "No connection" : "\u00a0"}</div>`;
+  const { received, stored, store, rejected } = status;
+  const trouble = error || store.state !== "ok";
+  const now = received.spans_per_s >= 0.5 ? `Receiving · ${count(received.spans_per_s)} spans/s` : received.last ? `Last heard ${ago(received.last)}` : "Listening";
+  const refused = rejected.reduce((sum, { count: times }) => sum + times, 0);
+  return html`
+    <div class="foot" title=${store.path}>
+      <i class=${cls("pulse", trouble && "bad")} aria-hidden="true"></i>${error ? "No connection" : store.state === "full" ? "The disk is full" : store.state === "ok" ? now : "Cannot store"}<br />
+      <span class="dim">${status.address.replace(/^https?:\/\//, "")} · ${count(stored.spans)} spans · ${bytes(store.bytes)}</span>
+      ${refused > 0 && html`<br /><span class="warn" title=${rejected.map(({ reason, count: times }) => `${times} × ${reason}`).join("\n")}>${count(refused)} records rejected</span>`}
+    </div>`;
+}
+
+listen();
+listenKeys();
+render(html`<${App} />`, document.getElementById("app"));

@@ -1,0 +1,107 @@
+/** Is it all right? A sentence, six figures, where the time goes, what changed, and the traces that matter. */
+
+import { useAnswer } from "../api.js";
+import { apiParams } from "../filters.js";
+import { count, duration, hour, money, plural } from "../format.js";
+import { html } from "../html.js";
+import { Stack } from "../parts/chart.js";
+import { Dot, Mark, Nothing, Panel, Trouble, Waiting } from "../parts/common.js";
+import { Figure } from "../parts/figure.js";
+import { ORDER, kindName, kindVariable } from "../parts/kinds.js";
+import { LogRows } from "../parts/logrows.js";
+import { TraceList } from "../parts/tracelist.js";
+import { Unpriced } from "../parts/unpriced.js";
+import { address, change, shared, useMedia } from "../state.js";
+import { Start } from "./start.js";
+
+/** @param {import("../app.js").PageProps} props */
+export function Overview({ query, status, revision }) {
+  const { data, error } = useAnswer("overview", apiParams("overview", query), revision);
+  const wide = useMedia("(min-width: 2000px)");
+  const common = shared(query);
+  if (status && !status.stored.spans && !status.stored.logs) return html`<${Start} status=${status} />`;
+  if (error && !data) return html`<${Trouble} error=${error} />`;
+  if (!data) return html`<${Waiting} rows=${8} className="tall" />`;
+  if (data.verdict.level === "empty" && status) return html`<${Elsewhere} status=${status} query=${query} />`;
+  return html`
+    ${error && html`<${Trouble} error=${error} />`}
+    <${Verdict} verdict=${data.verdict} />
+    <div class="cards">${data.figures.map((figure) => html`<${Figure} key=${figure.id} figure=${figure} range=${data.range} query=${common} />`)}</div>
+    <${Unpriced} unpriced=${data.unpriced} unreported=${data.unreported_calls} />
+    <div class="row">
+      <${TimeSpent} data=${data} />
+      <${Changes} data=${data} query=${common} />
+      ${wide && html`<${TopModels} query=${common} revision=${revision} />`}
+    </div>
+    <div class=${wide ? "row two" : ""}>
+      <${Panel} title=${`Slowest and failing, ${spoken(data.range)}`} className="gap" link=${html`<a class="dim" href=${address("traces", { ...common, sort: "errors" })}>All traces</a>`}>
+        ${data.slowest_and_failing.length ? html`<${TraceList} rows=${data.slowest_and_failing} query=${common} />` : html`<${Nothing} title="No traces in this range" />`}
+      <//>
+      ${wide && html`<${NewestErrors} query=${common} revision=${revision} />`}
+    </div>`;
+}
+
+/** The first line: it says what to do before any number. @param {{verdict: any}} props */
+const Verdict = ({ verdict }) => html`
+  <div class=${`verdict ${verdict.level}`}>
+    <h1>${verdict.headline}</h1>
+    <p>${verdict.parts.map(({ text, tone }, at) => html`<span key=${at} class=${tone}>${text}</span>${at === 1 && verdict.since && verdict.level === "bad" ? ` since ${hour(verdict.since)}` : ""}`)}</p>
+  </div>`;
+
+/** @param {any} range */
+const spoken = (range) => ({ "15m": "last 15 minutes", "1h": "last hour", "3h": "last 3 hours", "6h": "last 6 hours", "24h": "last 24 hours", "7d": "last 7 days", "30d": "last 30 days", all: "all time" })[range.label] || `${hour(range.from)} – ${hour(range.to)}`;
+
+/** @param {{data: any}} props */
+function TimeSpent({ data }) {
+  const layers = ORDER.map((kind) => data.time_by_kind.find((layer) => layer.kind === kind)).filter((layer) => layer && layer.total_ms > 0)
+    .map((layer) => ({ key: layer.kind, label: kindName(layer.kind), variable: kindVariable(layer.kind), values: layer.values_ms }));
+  const total = data.time_by_kind.reduce((sum, layer) => sum + layer.total_ms, 0);
+  const told = `Time by kind: ${data.time_by_kind.map((layer) => `${layer.label} ${duration(layer.total_ms)}`).join(", ")}`;
+  return html`
+    <section class="panel chart" aria-label="Where the time goes">
+      <div class="h"><h2>Where the time goes</h2><span class="dim" title="Wall time of all traces in this range, each instant counted once">${duration(total)} in all</span></div>
+      ${layers.length
+        ? html`<${Stack} times=${data.times} step=${data.range.step_ms} layers=${layers} partial=${data.range.partial_last} write=${duration} label=${told}
+            onZoom=${(from, to) => change({ from, to: Math.max(to, from + 60_000), range: null })} />`
+        : html`<${Nothing} title="No spans in this range" />`}
+    </section>`;
+}
+
+/** @param {{data: any, query: import("../state.js").Query}} props */
+const Changes = ({ data, query }) => html`
+  <${Panel} title="What changed" link=${html`<span class="dim">${data.figures.some(({ previous }) => previous !== null) ? `against the ${spoken(data.range).replace("last ", "")} before` : "no earlier data yet"}</span>`}>
+    ${data.changes.map((one, at) => html`
+      <a class="chg" key=${at} href=${address("traces", { ...query, ...one.filter })}>
+        <${Dot} tone=${one.tone} label=${{ bad: "worse", warn: "look at it", good: "better" }[one.tone]} />
+        <span><b><bdi>${one.subject}</bdi></b> ${one.text}${(one.detail || one.since) && html`<br /><span class="dim">${[one.detail, one.since ? `first at ${hour(one.since)}` : ""].filter(Boolean).join(", ")}</span>`}</span>
+      </a>`)}
+    ${data.changes.length === 0 && html`<${Nothing} title="Nothing worth mentioning">Steps that fail more, take longer or come back empty would be listed here.<//>`}
+  <//>`;
+
+/** Only on wide screens. @param {{query: import("../state.js").Query, revision: unknown}} props */
+function TopModels({ query, revision }) {
+  const { data } = useAnswer("models", apiParams("models", query), revision);
+  return html`
+    <${Panel} title="Models" link=${html`<a class="dim" href=${address("models", query)}>All models</a>`}>
+      ${data ? data.models.slice(0, 6).map((row) => html`
+        <a class="chg" key=${`${row.provider}/${row.model}/${row.operation}`} href=${address("traces", { ...query, model: row.model })}>
+          <${Mark} kind="llm" /><span class="grow"><b><bdi>${row.model || "unnamed model"}</bdi></b><br /><span class="dim">${plural(row.calls, "call")} · ${row.tokens.total === null ? "tokens not reported" : `${count(row.tokens.total)} tokens`}</span></span>
+          <span class="dim num">${money(row.cost_usd, row.unpriced_calls ? "not priced" : "unknown")}</span></a>`) : html`<${Waiting} rows=${4} />`}
+    <//>`;
+}
+
+/** Only on wide screens. @param {{query: import("../state.js").Query, revision: unknown}} props */
+function NewestErrors({ query, revision }) {
+  const { data } = useAnswer("logs", { ...apiParams("overview", query), severity: "warn", limit: 12 }, revision);
+  return html`
+    <${Panel} title="Newest warnings and errors" className="gap" link=${html`<a class="dim" href=${address("logs", { ...query, severity: "warn" })}>All logs</a>`}>
+      ${!data ? html`<${Waiting} rows=${4} />` : data.logs.length ? html`<${LogRows} rows=${data.logs} />` : html`<${Nothing} title="None in this range" />`}
+    <//>`;
+}
+
+/** Data is there, only not here. @param {{status: any, query: import("../state.js").Query}} props */
+export const Elsewhere = ({ status, query }) => html`
+  <${Nothing} title="Nothing in this range">
+    ${plural(status.stored.traces, "trace")} and ${plural(status.stored.logs, "log record")} are stored. ${" "}
+    <a class="link" href=${address("", { ...query, range: "all", from: null, to: null, service: null, environment: null })}>Show all of them</a>
+  <//>`;

@@ -1,0 +1,131 @@
+/** uPlot in the page's colours: stacks over time, read by hovering, zoomed by dragging. */
+
+import { html, useEffect, useRef, useState } from "../html.js";
+import { hour } from "../format.js";
+import { useMedia } from "../state.js";
+import uPlot from "../vendor/uplot.js";
+
+const AXIS = 26;
+
+/**
+ * @typedef {{key: string, label: string, variable: string, values: Array<number|null>}} Layer
+ * @typedef {{times: number[], step: number, layers: Layer[], height?: number, bars?: boolean, partial?: boolean,
+ *   write: (value: number) => string, label: string, onZoom?: (from: number, to: number) => void}} StackProps
+ *   `times` and `step` in milliseconds; `partial`: the last step is still filling up
+ */
+
+/** Layers stacked on each other. @param {StackProps} props */
+export function Stack(props) {
+  const box = useRef(null);
+  const plot = useRef(null);
+  const latest = useRef(props);
+  latest.current = props;
+  const dark = useMedia("(prefers-color-scheme: dark)");
+  const [at, setAt] = useState(-1);
+  const shape = `${props.layers.map((layer) => layer.key)}|${props.bars}|${props.height}|${dark}`;
+  useEffect(() => {
+    if (!box.current) return undefined;
+    const drawn = new uPlot(options(latest, box.current, setAt), stacked(latest.current), box.current);
+    plot.current = drawn;
+    const watch = new ResizeObserver(() => drawn.setSize({ width: box.current.clientWidth, height: latest.current.height || 190 }));
+    watch.observe(box.current);
+    return () => {
+      watch.disconnect();
+      drawn.destroy();
+      plot.current = null;
+    };
+  }, [shape]);
+  useEffect(() => {
+    plot.current?.setData(stacked(props));
+  }, [props.times, props.layers]);
+  const shown = at >= 0 && at < props.times.length ? at : -1;
+  return html`
+    <div class="legend" aria-live="off">
+      <span class="when">${shown < 0 ? "" : `${hour(props.times[shown])}${props.partial && shown === props.times.length - 1 ? ", so far" : ""}`}</span>
+      ${[...props.layers].reverse().map((layer) => html`
+        <span key=${layer.key}><i style=${{ background: `var(${layer.variable})` }}></i>${layer.label}${shown < 0 ? "" : html` <b>${props.write(layer.values[shown] || 0)}</b>`}</span>`)}
+    </div>
+    <div class="plot" ref=${box} role="img" aria-label=${props.label} style=${{ height: `${props.height || 190}px` }}></div>`;
+}
+
+/** Running sums, top layer first: uPlot draws in order, so lower layers cover the higher ones. @param {StackProps} props */
+function stacked({ times, layers }) {
+  const sums = [];
+  let below = times.map(() => 0);
+  for (const layer of layers) {
+    below = below.map((sum, at) => sum + (layer.values[at] || 0));
+    sums.unshift(below);
+  }
+  return [times.map((time) => time / 1000), ...sums];
+}
+
+/**
+ * @param {{current: StackProps}} latest
+ * @param {HTMLElement} box
+ * @param {(at: number) => void} hover
+ */
+function options(latest, box, hover) {
+  const { layers, bars, height = 190, step } = latest.current;
+  const style = getComputedStyle(box);
+  const colour = (name) => style.getPropertyValue(name).trim();
+  const surface = colour("--panel");
+  const line = colour("--line2");
+  const paths = bars ? uPlot.paths.bars({ size: [0.78, 26], align: 1 }) : uPlot.paths.linear();
+  const zoom = Boolean(latest.current.onZoom);
+  return {
+    width: Math.max(1, box.clientWidth),
+    height,
+    padding: [10, 0, 0, 0],
+    legend: { show: false },
+    cursor: { y: false, points: { show: false }, drag: { x: zoom, y: false, setScale: false }, focus: { prox: -1 } },
+    scales: { x: { time: true, range: (_, low, high) => [low, bars ? high + step / 1000 : high] }, y: { range: (_, __, high) => [0, high * 1.06 || 1] } },
+    axes: [
+      {
+        stroke: colour("--ink3"), font: `11px ${style.fontFamily}`, size: AXIS, gap: 6, space: 90,
+        grid: { show: false }, ticks: { show: false },
+        values: (_, splits) => splits.map((second) => hour(second * 1000)),
+      },
+      { show: true, size: 0, values: () => [], grid: { stroke: line, width: 1 }, ticks: { show: false }, space: 46 },
+    ],
+    series: [
+      {},
+      ...[...layers].reverse().map((layer) => ({
+        label: layer.label, paths, points: { show: false }, width: bars ? 0 : 1, stroke: surface,
+        fill: mixed(colour(layer.variable), surface), spanGaps: true,
+      })),
+    ],
+    hooks: {
+      setCursor: [(drawn) => hover(drawn.cursor.idx ?? -1)],
+      setSelect: [
+        (drawn) => {
+          const { left, width } = drawn.select;
+          if (width < 6 || !latest.current.onZoom) return;
+          const [from, to] = [left, left + width].map((place) => Math.round(drawn.posToVal(place, "x") * 1000));
+          drawn.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+          latest.current.onZoom(from, to);
+        },
+      ],
+      draw: [(drawn) => latest.current.partial && veil(drawn, latest.current, surface)],
+    },
+  };
+}
+
+/** Pale what is still filling up. @param {any} drawn @param {StackProps} props @param {string} surface */
+function veil(drawn, { times, bars, step }, surface) {
+  if (times.length < 2) return;
+  const start = times.at(-1) / 1000 - (bars ? 0 : step / 1000);
+  const left = drawn.valToPos(start, "x", true);
+  const { top, height, left: edge, width } = drawn.bbox;
+  drawn.ctx.save();
+  drawn.ctx.globalAlpha = 0.55;
+  drawn.ctx.fillStyle = surface;
+  drawn.ctx.fillRect(left, top, edge + width - left, height);
+  drawn.ctx.restore();
+}
+
+/** A colour at four fifths over the surface, opaque so that layers can cover each other. @param {string} hex @param {string} surface */
+function mixed(hex, surface) {
+  const read = (text) => [1, 3, 5].map((at) => parseInt((text.length === 4 ? text.replace(/[^#]/g, "$&$&") : text).slice(at, at + 2), 16));
+  const [over, under] = [read(hex), read(surface)];
+  return `rgb(${over.map((part, at) => Math.round(part * 0.8 + under[at] * 0.2)).join(" ")})`;
+}

@@ -1,0 +1,128 @@
+/** Everything about one span: its messages, attributes, logs, and the record itself. */
+
+import { ask } from "../api.js";
+import { exactTime, duration, plural, short } from "../format.js";
+import { cls, html, useEffect, useState } from "../html.js";
+import { address, change } from "../state.js";
+import { TokenBar } from "./bars.js";
+import { Copy, Duration, Mark, Trouble, Waiting } from "./common.js";
+import { Attributes, Facts } from "./keyvalue.js";
+import { LogRows } from "./logrows.js";
+import { Body, Messages } from "./messages.js";
+
+const TABS = { messages: "Messages", attributes: "Attributes", logs: "Logs", raw: "Raw" };
+
+/**
+ * @param {{trace: any, span: any, logs: any[], query: import("../state.js").Query}} props
+ */
+export function Details({ trace, span: given, logs, query }) {
+  const { span, error } = useWhole(trace.trace_id, given);
+  const mine = logs.filter((log) => log.span_id === given.span_id);
+  const talks = span.input || span.output || ["llm", "tool", "retrieval"].includes(span.kind);
+  const tab = query.tab in TABS ? query.tab : talks ? "messages" : "attributes";
+  const counts = { logs: mine.length || "" };
+  return html`
+    <div class="dh">
+      <h2><${Mark} kind=${span.kind} /><bdi>${span.name}</bdi></h2><span class="dim nowrap"><${Duration} ms=${span.duration_ms} /></span>
+    </div>
+    <div class="tabs" role="tablist" aria-label="About this span">
+      ${Object.entries(TABS).map(([id, name]) => html`
+        <button type="button" role="tab" key=${id} id=${`tab-${id}`} aria-controls="tab-panel" aria-selected=${tab === id} class=${cls(tab === id && "on")}
+          onClick=${() => change({ tab: id, span: given.span_id }, { replace: true, keepScroll: true })}>${name}${counts[id] && html` <small>${counts[id]}</small>`}</button>`)}
+    </div>
+    <div class="db" id="tab-panel" role="tabpanel" aria-labelledby=${`tab-${tab}`} tabindex="0">
+      ${error && html`<${Trouble} error=${error} />`}
+      ${span.attributes === null && !error ? html`<${Waiting} rows=${5} />` : html`
+        ${tab === "messages" && html`<${MessagesTab} span=${span} />`}
+        ${tab === "attributes" && html`<${AttributesTab} span=${span} query=${query} />`}
+        ${tab === "logs" && html`<${LogsTab} trace=${trace} mine=${mine} all=${logs} />`}
+        ${tab === "raw" && html`<${RawTab} trace=${trace} span=${span} />`}`}
+    </div>`;
+}
+
+/** Long traces come without the contents of their spans: those are fetched one at a time. @param {string} traceId @param {any} given */
+function useWhole(traceId, given) {
+  const [more, setMore] = useState({ id: "", span: null, error: null });
+  const missing = given.attributes === null;
+  useEffect(() => {
+    if (!missing) return undefined;
+    const abort = new AbortController();
+    ask(`traces/${traceId}/spans/${given.span_id}`, {}, abort.signal).then(
+      ({ span }) => setMore({ id: given.span_id, span, error: null }),
+      (error) => !abort.signal.aborted && setMore({ id: given.span_id, span: null, error }),
+    );
+    return () => abort.abort();
+  }, [traceId, given.span_id, missing]);
+  const mine = more.id === given.span_id;
+  return { span: mine && more.span ? { ...given, ...more.span } : given, error: mine ? more.error : null };
+}
+
+/** @param {{span: any}} props */
+const MessagesTab = ({ span }) => html`
+  ${span.status === "error" && html`<${Failure} span=${span} />`}
+  <${Messages} span=${span} />
+  ${span.model && span.kind === "llm" && html`<${TokenBar} tokens=${span.tokens} cost=${span.cost_usd} unpriced=${span.unpriced} />`}
+  <${Facts} rows=${facts(span)} />`;
+
+/** @param {any} span @returns {Array<[string, any]>} */
+function facts(span) {
+  const of = span.attributes || {};
+  const streamed = span.first_token_ms !== null ? span.duration_ms - span.first_token_ms : span.duration_ms;
+  const output = span.tokens?.output;
+  const scores = of["otelkit.retrieval.score.max"];
+  return [
+    ["First token", span.first_token_ms === null ? "" : duration(span.first_token_ms)],
+    ["Speed", output && streamed > 0 ? `${Math.round(output / (streamed / 1000))} tokens/s` : ""],
+    ["Finish", [of["gen_ai.response.finish_reasons"] || []].flat().join(", ")],
+    ["Model", span.model && `${span.model}${span.provider ? `, ${span.provider}` : ""}`],
+    ["Tool", span.tool && !span.model ? span.tool : ""],
+    ["Results", of["otelkit.retrieval.result_count"] ?? ""],
+    ["Best score", scores === undefined ? "" : Number(scores).toPrecision(3)],
+    ["Own time", span.children ? duration(span.self_ms) : ""],
+  ];
+}
+
+/** The exception of a failed span, or what its status says. @param {{span: any}} props */
+function Failure({ span }) {
+  const raised = (span.events || []).filter(({ name }) => name === "exception");
+  const type = raised[0]?.attributes["exception.type"] || span.attributes?.["error.type"];
+  return html`
+    <div class="failure">
+      <b>${type ? String(type) : "Failed"}</b>${span.status_message && html`<p dir="auto">${span.status_message}</p>`}
+      ${raised.map(({ attributes }, at) => html`<${Raised} key=${at} attributes=${attributes} said=${span.status_message} />`)}
+    </div>`;
+}
+
+/** @param {{attributes: any, said: string|null}} props */
+const Raised = ({ attributes, said }) => html`
+  ${attributes["exception.message"] && attributes["exception.message"] !== said && html`<p dir="auto">${String(attributes["exception.message"])}</p>`}
+  ${attributes["exception.stacktrace"] && html`<details open><summary>Stack</summary><pre>${String(attributes["exception.stacktrace"])}</pre></details>`}`;
+
+/** @param {{span: any, query: import("../state.js").Query}} props */
+const AttributesTab = ({ span, query }) => html`
+  ${span.status === "error" && html`<${Failure} span=${span} />`}
+  <${Facts} rows=${[
+    ["Started", exactTime(span.start)], ["Service", span.service], ["Does", span.step], ["Kind", span.otel_kind], ["Own time", duration(span.self_ms)],
+    ["Span", html`<${Copy} className="id" text=${span.span_id} label="Copy the span id">${span.span_id}<//>`],
+  ]} />
+  ${span.duplicate && html`<p class="dim">Another span already counts this call: its tokens and cost are in that one.</p>`}
+  <${Attributes} title="Attributes" attributes=${span.attributes} />
+  ${(span.events || []).length > 0 && html`<h3>Events</h3>${span.events.map((event, at) => html`
+    <div class="event" key=${at}><b>${event.name}</b> <span class="dim">at ${duration(event.offset_ms)}</span><${Attributes} attributes=${event.attributes} /></div>`)}`}
+  ${(span.links || []).length > 0 && html`<h3>Links</h3>${span.links.map((link, at) => html`
+    <p key=${at}><a class="link mono" href=${address("traces", { ...query, trace: link.trace_id, span: link.span_id, tab: null })}>${short(link.trace_id)} / ${short(link.span_id)}</a></p>`)}`}
+  <${Attributes} title="Resource" attributes=${span.resource} />
+  ${span.scope?.name && html`<p class="dim small">Recorded by ${span.scope.name} ${span.scope.version}</p>`}`;
+
+/** @param {{trace: any, mine: any[], all: any[]}} props */
+const LogsTab = ({ trace, mine, all }) => html`
+  ${mine.length ? html`<${LogRows} rows=${mine} brief />` : html`<p class="dim pad">No logs came from this span.</p>`}
+  ${all.length > mine.length && html`<p><a class="link" href=${address("logs", { trace_id: trace.trace_id })}>${`All ${plural(all.length, "log record")} of this trace`}</a></p>`}`;
+
+/** @param {{trace: any, span: any}} props */
+function RawTab({ trace, span }) {
+  const text = JSON.stringify(span, null, 2);
+  return html`
+    <div class="raw-tools"><${Copy} text=${text} label="Copy JSON" /><${Copy} text=${`curl -s '${location.origin}/api/traces/${trace.trace_id}/spans/${span.span_id}'`} label="Copy as curl" /></div>
+    <${Body} text=${text} />`;
+}
