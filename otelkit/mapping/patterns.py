@@ -64,10 +64,12 @@ _KEY_PREFIXES: Final = (
 )
 _KEY: Final = re.compile(
     rf"(?<![A-Za-z0-9])(?:(?:{_KEY_PREFIXES})(?P<body>[A-Za-z0-9_\-]{{6,500}})|(?P<fixed>(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{{12,20}}"
-    r"|AIza[\w-]{20,60}|ya29\.[\w-]{20,500}|SG\.[\w-]{16,64}\.[\w-]{16,64}|AC[0-9a-f]{32}(?![0-9a-f])))"
+    r"|AIza[\w-]{20,60}|ya29\.[\w-]{20,500}|SG\.[\w-]{16,64}\.[\w-]{16,64}|AC[0-9a-f]{32}(?![0-9a-f])|hooks\.slack\.com/services/[\w/]{8,90}))"
 )
 # The same prefixes without a look behind, so that the regex engine can skip to their first letters.
-_MAYBE_KEY: Final = re.compile(rf"(?:{_KEY_PREFIXES})[\w-]{{6}}|A[KSBC][IC]A[A-Z0-9]|AIza|ya29\.|SG\.|AC[0-9a-f]{{8}}")
+_MAYBE_KEY: Final = re.compile(
+    rf"(?:{_KEY_PREFIXES})[\w-]{{6}}|A[KSBC][IC]A[A-Z0-9]|AIza|ya29\.|SG\.|AC[0-9a-f]{{8}}|hooks\.slack"
+)
 _PRIVATE_KEY: Final = re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^-]{0,16000}(?:-----END [A-Z ]{0,30}-----)?")
 _JWT: Final = re.compile(r"(?<![A-Za-z0-9])eyJ[\w-]{8,8000}(?:\.[\w-]{1,8000}){0,4}")
 _BEARER: Final = re.compile(r"\b(?P<name>(?:bearer|basic)[ :]{1,3})(?P<value>[\w.~+/=-]{8,4000})", re.IGNORECASE)
@@ -101,6 +103,9 @@ _IBAN_LENGTHS: Final = {
 _CARD: Final = re.compile(r"(?<![A-Za-z0-9.\-])\d(?:[ -]?\d){12,18}(?![A-Za-z0-9-])")
 _CUT_CARD: Final = re.compile(r"(?<![A-Za-z0-9.\-])[3-6]\d{3}([ -])\d{4}\1(?:\d{4}\1)?\d{1,4}\Z")
 _SSN: Final = re.compile(r"(?<![\w-])(?!000|666|9\d\d)\d{3}([- ])(?!00)\d{2}\1(?!0000)\d{4}(?![\w-])")
+_CALLED_SSN: Final = re.compile(
+    r"\b(?P<name>(?:ssn|social security(?: number)?)(?: is)?[ .:=#]{1,3})\d{9}(?!\w)", re.IGNORECASE
+)
 _IPV4: Final = re.compile(r"(?<![\w.])\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?!\w|\.\d)")
 _VERSION_BEFORE: Final = re.compile(
     r"(?:(?:^|[\s(;,])[A-Za-z][\w.+-]{0,40}/|version[ :=]{0,3}|[=~<>]=|release )\Z", re.I
@@ -181,6 +186,7 @@ def _numbers(text: str) -> str:
     if len(text) >= _SHORTEST_LIMIT:
         text = _CUT_CARD.sub("[card]", text)
     text = _SSN.sub("[ssn]", text)
+    text = _CALLED_SSN.sub(r"\g<name>[ssn]", text)
     text = _CALLED_PHONE.sub(r"\g<name>[phone]", text)
     return _PHONE.sub(_phone, text)
 
