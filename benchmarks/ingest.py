@@ -1,7 +1,7 @@
 """How fast spans become durable: ``python benchmarks/ingest.py [SPANS]``.
 
-A server in a process of its own gets OTLP/HTTP requests of 512 spans over four connections and answers after COMMIT. The
-measure is the ratio to a bare SQLite ``executemany`` of the very rows the server stored (spans, payloads, traces; same
+A server in a process of its own gets OTLP/HTTP requests of 512 spans over four connections and answers after COMMIT.
+The measure is the ratio to a bare SQLite ``executemany`` of the very rows the server stored (spans, payloads, traces; same
 schema, same pragmas, one transaction a batch) in the same run on the same machine.
 """
 
@@ -38,7 +38,8 @@ class ServerProcess:
 
     def __init__(self, database: Path) -> None:
         started = time.perf_counter()
-        self.process = subprocess.Popen([sys.executable, "-c", _SERVE, str(database)], stdout=subprocess.PIPE, text=True)
+        command = [sys.executable, "-c", _SERVE, str(database)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.url = self.process.stdout.readline().strip()
         self.get("/healthz")
@@ -141,7 +142,8 @@ def main() -> None:
         assert stored["spans"] == total, stored  # type: ignore[index]
         size = database.stat().st_size
         reference = bare(database, Path(folder, "bare.db"))
-    print(f"spans sent and stored    {total:,} in {len(requests)} requests, {sum(len(b) for b, _ in requests) / total:.0f} B of OTLP each")
+    sent = sum(len(body) for body, _ in requests)
+    print(f"spans sent and stored    {total:,} in {len(requests)} requests, {sent / total:.0f} B of OTLP each")
     print(f"durable spans/s          {total / seconds:,.0f}")
     print(f"bare executemany rows/s  {total / reference:,.0f} spans (with their payloads and traces)")
     print(f"ratio to bare            {reference / seconds:.2f}")

@@ -12,10 +12,38 @@ from otelkit.semconv.attributes import Core, GenAI, Otelkit
 
 SPANS_PER_TRACE = 8
 _MS = 1_000_000
-_MODELS = (("openai", "gpt-4o-mini"), ("openai", "gpt-4o"), ("anthropic", "claude-sonnet-4-5"), ("local", "mistral-nemo-ft"))
+_MODELS = (
+    ("openai", "gpt-4o-mini"),
+    ("openai", "gpt-4o"),
+    ("anthropic", "claude-sonnet-4-5"),
+    ("local", "mistral-nemo-ft"),
+)
 _TOOLS = ("search_orders", "refund", "weather", "create_ticket")
 _ROUTES = ("/chat", "/summarise", "/translate")
-_WORDS = "where is my order and what does the return policy say about desks bought abroad in May please tell me".split()
+_WORDS = tuple(
+    [
+        "where",
+        "is",
+        "my",
+        "order",
+        "and",
+        "what",
+        "does",
+        "the",
+        "return",
+        "policy",
+        "say",
+        "about",
+        "desks",
+        "bought",
+        "abroad",
+        "in",
+        "may",
+        "please",
+        "tell",
+        "me",
+    ]
+)
 
 
 def _sentence(rng: random.Random, words: int) -> str:
@@ -47,7 +75,8 @@ def trace(rng: random.Random, start: int, resource: Resource, scope: Scope) -> l
         status = StatusCode.ERROR if more.pop("failing", False) else StatusCode.UNSET
         events = ()
         if status:
-            events = (SpanEvent("exception", begin_ns, {Core.EXCEPTION_TYPE: "TimeoutError", Core.EXCEPTION_MESSAGE: "no answer"}),)
+            raised = {Core.EXCEPTION_TYPE: "TimeoutError", Core.EXCEPTION_MESSAGE: "no answer"}
+            events = (SpanEvent("exception", begin_ns, raised),)
         attributes = {**who, **more["attributes"]}  # type: ignore[dict-item]
         end_ns = begin_ns + int(length * scale * _MS)
         parent_id = ids[parent] if parent >= 0 else b""
@@ -84,7 +113,8 @@ def trace(rng: random.Random, start: int, resource: Resource, scope: Scope) -> l
             GenAI.INPUT_TOKENS: 20, GenAI.EMBEDDING_DIMENSIONS: 1536,
         }),
         span(4, 2, "SELECT chunks", 3, 110, 60, attributes={
-            Core.DB_SYSTEM: "postgresql", "db.operation.name": "SELECT", "db.query.text": "SELECT id, text FROM chunks ORDER BY embedding <-> $1 LIMIT $2",
+            Core.DB_SYSTEM: "postgresql", "db.operation.name": "SELECT",
+            "db.query.text": "SELECT id, text FROM chunks ORDER BY embedding <-> $1 LIMIT $2",
         }),
         span(2, 1, "retrieval handbook", 3, 10, 170, attributes={
             GenAI.OPERATION: "retrieval", GenAI.DATA_SOURCE_ID: "handbook", GenAI.RETRIEVAL_TOP_K: 5,
@@ -93,14 +123,17 @@ def trace(rng: random.Random, start: int, resource: Resource, scope: Scope) -> l
         span(5, 1, f"chat {model}", 3, 190, 500, attributes=call(900, 40, question, "I will look that up.")),
         span(6, 1, f"execute_tool {tool}", 1, 700, 120, failing=failing, attributes={
             GenAI.OPERATION: "execute_tool", GenAI.TOOL_NAME: tool, GenAI.TOOL_CALL_ID: "call_1",
-            GenAI.TOOL_ARGUMENTS: json.dumps({"query": question}), GenAI.TOOL_RESULT: json.dumps({"status": "shipped", "since": "Tuesday"}),
+            GenAI.TOOL_ARGUMENTS: json.dumps({"query": question}),
+            GenAI.TOOL_RESULT: json.dumps({"status": "shipped", "since": "Tuesday"}),
         }),
         span(7, 1, f"chat {model}", 3, 830, 900, attributes=call(1400, 220, question, answer)),
         span(1, 0, "invoke_agent support", 1, 8, 1730, attributes={
-            GenAI.OPERATION: "invoke_agent", GenAI.AGENT_NAME: "support", GenAI.INPUT_TOKENS: 2300, GenAI.OUTPUT_TOKENS: 260,
+            GenAI.OPERATION: "invoke_agent", GenAI.AGENT_NAME: "support",
+            GenAI.INPUT_TOKENS: 2300, GenAI.OUTPUT_TOKENS: 260,
         }),
         span(0, -1, f"POST {route}", SpanKind.SERVER, 0, 1750, failing=failing and rng.random() < 0.5, attributes={
-            Core.HTTP_METHOD: "POST", Core.HTTP_ROUTE: route, Core.HTTP_STATUS: 200, Core.URL_PATH: route, Core.URL_SCHEME: "http",
+            Core.HTTP_METHOD: "POST", Core.HTTP_ROUTE: route, Core.HTTP_STATUS: 200,
+            Core.URL_PATH: route, Core.URL_SCHEME: "http",
             "user_agent.original": "Mozilla/5.0 (X11; Linux x86_64)", "network.protocol.version": "1.1",
         }),
     ]  # fmt: skip

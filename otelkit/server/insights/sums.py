@@ -76,21 +76,33 @@ def hists(
     steps: bool = False,
     only: Iterable[ColumnElement[bool]] = (),
 ) -> dict[tuple[Any, ...], list[tuple[int, int]]]:
-    """Return (bucket, calls) by the columns ``by`` (and the step, last); for :func:`percentile`."""
+    """Return (bucket, calls) by the columns ``by`` (and the step, last); for :func:`percentile`.
+
+    A bucket may occur several times.
+    """
+    # Grouped by the series' number and put together by its columns here: grouping by texts takes ten times as long.
     table = period.tier(schema.hist_minute, schema.hist_hour).c
-    columns: list[Any] = [_series[name] for name in by]
+    columns: list[Any] = [table.series] if by else []
     if steps:
         columns.append(((table.time - period.start) // period.step).label("at"))
+    conditions = [*scope.conditions(), *only]
     query = (
         select(*columns, table.bucket, func.sum(table["count"]))
-        .join(schema.series, _series.id == table.series)
         .where(table.time >= period.start, table.time < period.end, table.what == what)
-        .where(*scope.conditions(), *only)
         .group_by(*columns, table.bucket)
     )
+    if conditions:
+        query = query.where(table.series.in_(select(_series.id).where(*conditions)))
     found: defaultdict[tuple[Any, ...], list[tuple[int, int]]] = defaultdict(list)
-    for row in connection.execute(query):
-        found[tuple(row[:-2])].append((row[-2], row[-1]))
+    rows = connection.execute(query).all()
+    if not by:
+        for row in rows:
+            found[tuple(row[:-2])].append((row[-2], row[-1]))
+        return dict(found)
+    named = select(_series.id, *(_series[name] for name in by)).where(*conditions)
+    keys = {row[0]: tuple(row[1:]) for row in connection.execute(named)}
+    for row in rows:
+        found[(*keys[row[0]], *row[1:-2])].append((row[-2], row[-1]))
     return dict(found)
 
 

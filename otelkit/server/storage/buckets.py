@@ -21,9 +21,13 @@ def bucket_of(nanoseconds: int) -> int:
 def percentile(counts: Iterable[tuple[int, int]], share: float) -> float | None:
     """Return the duration in nanoseconds below which ``share`` (0…1) of the calls lie, or None for no calls.
 
-    ``counts`` are (bucket, calls) in any order; the answer is interpolated inside its bucket.
+    ``counts`` are (bucket, calls) in any order, buckets perhaps several times; the answer is interpolated inside its
+    bucket.
     """
-    ordered = sorted((bucket, count) for bucket, count in counts if count > 0)
+    sums: dict[int, int] = {}
+    for bucket, count in counts:
+        sums[bucket] = sums.get(bucket, 0) + count
+    ordered = sorted((bucket, count) for bucket, count in sums.items() if count > 0)
     total = sum(count for _, count in ordered)
     if not total:
         return None

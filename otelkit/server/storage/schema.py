@@ -100,7 +100,6 @@ span = Table(
     Column("place", SmallInteger, nullable=False),
     sqlite_with_rowid=False,
 )
-Index("span_series", span.c.series, span.c.start)
 
 trace = Table(
     "trace",
