@@ -1,8 +1,8 @@
 """How fast spans become durable: ``python benchmarks/ingest.py [SPANS]``.
 
 A server in a process of its own gets OTLP/HTTP requests of 512 spans over four connections and answers after COMMIT.
-The measure is the ratio to a bare SQLite ``executemany`` of the very rows the server stored (spans, payloads, traces; same
-schema, same pragmas, one transaction a batch) in the same run on the same machine.
+The measure is the ratio to a bare SQLite ``executemany`` of the very rows the server stored (spans, payloads, traces;
+same schema, same pragmas, one transaction a batch) in the same run on the same machine.
 """
 
 from __future__ import annotations

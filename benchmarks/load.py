@@ -20,30 +20,8 @@ _MODELS = (
 )
 _TOOLS = ("search_orders", "refund", "weather", "create_ticket")
 _ROUTES = ("/chat", "/summarise", "/translate")
-_WORDS = tuple(
-    [
-        "where",
-        "is",
-        "my",
-        "order",
-        "and",
-        "what",
-        "does",
-        "the",
-        "return",
-        "policy",
-        "say",
-        "about",
-        "desks",
-        "bought",
-        "abroad",
-        "in",
-        "may",
-        "please",
-        "tell",
-        "me",
-    ]
-)
+_WORDS = ("where", "is", "my", "order", "and", "what", "does", "the", "return", "policy", "say", "about", "desks",
+          "bought", "abroad", "in", "may", "please", "tell", "me")  # fmt: skip
 
 
 def _sentence(rng: random.Random, words: int) -> str:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib.metadata
+import signal
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Final
 
@@ -59,7 +62,7 @@ class Server:
         version = importlib.metadata.version("otelkit")
         self.status = Status(self.database, self.pipeline.progress, version, lambda: self.url)
         self.app = build_app(self.config, self.database, self.pipeline, self.status)
-        self._uvicorn = _Quiet(
+        self._uvicorn = _Uvicorn(
             uvicorn.Config(
                 self.app,
                 loop="auto",
@@ -143,8 +146,8 @@ class Server:
             runner.run(self._uvicorn.serve(sockets=[self._socket]))
 
 
-class _Quiet(uvicorn.Server):
-    """Says when it answers."""
+class _Uvicorn(uvicorn.Server):
+    """Says when it answers, and does not raise a signal again that it has obeyed: what is open is closed first."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -153,6 +156,18 @@ class _Quiet(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.answering.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _listen(host: str, port: int) -> socket.socket:

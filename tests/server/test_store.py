@@ -279,3 +279,16 @@ def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
         assert acknowledged <= stored
         figures = Client(server.url).ask("/api/services?range=1h")["services"][0]
         assert figures["spans"] == len(stored)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_it_in_order(number: signal.Signals) -> None:
+    process = subprocess.Popen([sys.executable, "-c", _KILLED, ":temp:"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    client = Client(process.stdout.readline().strip())
+    client.send(chat_trace())
+    path = Path(client.ask("/api/status")["store"]["path"])
+    assert path.exists()
+    process.send_signal(number)
+    assert process.wait(20) == 0
+    assert not path.parent.exists()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, literal_column, or_, select, text, tuple_
 
 from otelkit.server.insights.cursors import decode_cursor, encode_cursor
 from otelkit.server.insights.ranges import Range
@@ -100,8 +101,7 @@ def list_traces(
     }[sort]
     if cursor is not None:
         conditions.append(tuple_(*keys) < tuple_(*decode_cursor(cursor, len(keys))))
-    query = select(schema.trace).where(*conditions).order_by(*(key.desc() for key in keys)).limit(limit + 1)
-    rows = list(connection.execute(query))
+    rows = _rows(connection, conditions, keys, limit + 1)
     last = rows[limit - 1] if len(rows) > limit else None
     return {
         "range": period.json(),
@@ -115,20 +115,20 @@ def list_traces(
 def worst_traces(connection: Connection, period: Range, scope: Scope, limit: int = 8) -> list[dict[str, Any]]:
     """Return failing traces, newest first, then the slowest, ``limit`` in all and at most half of them failing."""
     inside = [_table.start >= period.start_ns, _table.start < period.end_ns, *scope.conditions(_table)]
-    failing = list(
-        connection.execute(
-            select(schema.trace)
-            .where(*inside, text("trace.status = 2"))
-            .order_by(_table.start.desc())
-            .limit(limit // 2)
-        )
-    )
+    failing = _rows(connection, [*inside, text("trace.status = 2")], (_table.start,), limit // 2)  # type: ignore[list-item]
     seen = {row.id for row in failing}
-    slowest = connection.execute(
-        select(schema.trace).where(*inside).order_by(_table.duration.desc(), _table.id.desc()).limit(limit)
-    )
+    slowest = _rows(connection, inside, (_table.duration, _table.id), limit)
     rows = failing + [row for row in slowest if row.id not in seen]
     return [trace_row(row) for row in rows[:limit]]
+
+
+def _rows(
+    connection: Connection, conditions: Sequence[ColumnElement[bool]], keys: Sequence[Any], limit: int
+) -> list[Row[Any]]:
+    """Return whole rows, highest keys first; numbers are sorted first, texts read after."""
+    order = [key.desc() for key in keys]
+    chosen = select(_table.id).where(*conditions).order_by(*order).limit(limit)
+    return list(connection.execute(select(schema.trace).where(_table.id.in_(chosen)).order_by(*order)))
 
 
 def _holds(column: Any, value: str) -> ColumnElement[bool]:
