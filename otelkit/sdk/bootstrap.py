@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import os
 import sys
 import threading
 import uuid
@@ -17,14 +16,6 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.view import DropAggregation, View
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.sampling import (
-    ALWAYS_OFF,
-    ALWAYS_ON,
-    AlwaysRecordSampler,
-    ParentBased,
-    Sampler,
-    TraceIdRatioBased,
-)
 
 from otelkit.errors import OtelkitError
 from otelkit.mapping.cost import PriceBook, parse_prices
@@ -34,6 +25,7 @@ from otelkit.sdk.events import Events
 from otelkit.sdk.export.entrance import LogEntrance, SpanEntrance
 from otelkit.sdk.export.readers import PushReader
 from otelkit.sdk.export.worker import Record
+from otelkit.sdk.fork import on_fork
 from otelkit.sdk.guard import guard, logger
 from otelkit.sdk.identity import Pseudonymiser, load_salt
 from otelkit.sdk.integrations import fastapi
@@ -42,6 +34,7 @@ from otelkit.sdk.logs import LogCapture
 from otelkit.sdk.processors.context import ContextProcessor
 from otelkit.sdk.routes import DEFAULT_ADDRESS
 from otelkit.sdk.runtime import Runtime, metric_views
+from otelkit.sdk.sampling import sampler_of
 from otelkit.sdk.steps import State
 from otelkit.semconv.attributes import Core, Otelkit
 from otelkit.settings import Settings, load, read_table
@@ -194,8 +187,7 @@ def _start(settings: Settings) -> None:
     if not _Process.fork_hooked:
         _Process.fork_hooked = True
         atexit.register(shutdown)
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=_after_fork)
+        on_fork(_after_fork)
     if not (settings.endpoint or settings.traces_endpoint or settings.protocol == "grpc"):
         logger.warning(
             "no endpoint is set: telemetry goes to %s. "
@@ -241,16 +233,6 @@ def _program_name() -> str:
     return name if name and name != "__main__" else "unknown_service"
 
 
-def _sampler(settings: Settings) -> Sampler:
-    root: Sampler = {
-        "always_on": ALWAYS_ON,
-        "always_off": ALWAYS_OFF,
-        "traceidratio": TraceIdRatioBased(settings.sampler_ratio),
-    }[settings.sampler.removeprefix("parentbased_")]
-    chosen = ParentBased(root) if settings.sampler.startswith("parentbased_") else root
-    return AlwaysRecordSampler(chosen)  # metrics are derived from all spans; the export filters by the sampled flag
-
-
 def _tracer_provider(settings: Settings, resource: Resource) -> Any:
     """The seam behind which spans are made: an existing provider, else the SDK's."""
     existing = trace.get_tracer_provider()
@@ -258,7 +240,7 @@ def _tracer_provider(settings: Settings, resource: Resource) -> Any:
         logger.info("using the TracerProvider that is there; its sampler and exporters stay")
         provider: Any = existing
     else:
-        provider = TracerProvider(sampler=_sampler(settings), resource=resource, shutdown_on_exit=False)
+        provider = TracerProvider(sampler=sampler_of(settings), resource=resource, shutdown_on_exit=False)
         trace.set_tracer_provider(provider)
     provider.add_span_processor(ContextProcessor())
     provider.add_span_processor(SpanEntrance(_submit, flush))

@@ -98,8 +98,8 @@ class Runtime:
     def flush(self, timeout: float) -> bool:
         """Deliver everything that is finished now, within ``timeout`` seconds; False when something is left."""
         deadline = time.monotonic() + timeout
-        self.collect()
         processed = self.worker.flush(deadline)
+        self.collect()  # after the worker: it derives metrics from the spans that waited
         flushed = [lane.flush(deadline) for lane in self.lanes.values()]  # every lane gets its chance
         return processed and all(flushed)
 

@@ -12,6 +12,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.sdk.metrics.export import MetricReader, MetricsData
 
 from otelkit.sdk.export.lane import Batch
+from otelkit.sdk.fork import quiet
 from otelkit.sdk.guard import guard
 
 __all__ = ["PushReader", "Ticker"]
@@ -89,5 +90,5 @@ class Ticker:
 
     def _run(self) -> None:
         while not self._stopped.wait(self._seconds):
-            with guard:
+            with guard, quiet:
                 self._function()

@@ -6,6 +6,7 @@ The fake of the other side is :class:`otelkit.testing.otlp_sink.OtlpSink`.
 from __future__ import annotations
 
 import email.utils
+import encodings.idna  # noqa: F401 - a first connection would import it on a thread, where a fork must not meet it
 import gzip
 import time
 from collections.abc import Mapping

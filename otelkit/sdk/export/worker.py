@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 from opentelemetry.sdk._logs import ReadWriteLogRecord
 from opentelemetry.sdk.trace import ReadableSpan
 
+from otelkit.sdk.fork import quiet
 from otelkit.sdk.guard import guard
 
 __all__ = ["Record", "Worker"]
@@ -108,14 +109,14 @@ class Worker:
                 self._thread.start()
 
     def _run(self) -> None:
-        with guard:
+        with guard, quiet:
             self._warm_up()
         self._warm = True
         while not self._stopping:
             self._wake.wait(self._interval)
             self._wake.clear()
             while self._queue and not self._stopping:
-                with self._single_file:
+                with quiet, self._single_file:
                     self._take(_BATCH)
 
     def _assist(self) -> None:

@@ -40,7 +40,8 @@ def require_one_worker(settings: Settings) -> None:
     """
     if not settings.prometheus:
         return
-    workers = configured_workers([*sys.orig_argv[1:]] or sys.argv, current_environment())
+    # A spawned worker's own command line is multiprocessing's; it is given its parent's as sys.argv.
+    workers = configured_workers([*sys.orig_argv, *sys.argv], current_environment())
     if workers > 1:
         raise SettingsError(
             f"OTELKIT_PROMETHEUS is on, but {workers} workers are configured and each would answer with its own part: "

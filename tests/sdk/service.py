@@ -1,0 +1,96 @@
+"""A small FastAPI service that tests start in processes of their own; what it does is asked for by path."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator
+
+from fastapi import BackgroundTasks, FastAPI, HTTPException, WebSocket
+from fastapi.responses import StreamingResponse
+
+import otelkit
+
+app = FastAPI()
+log = logging.getLogger("shop")
+
+if os.environ.get("SERVICE_INIT", "yes") == "yes":  # with `otelkit run` there is no such line
+    otelkit.init(
+        app,
+        service="shop",
+        session=lambda scope: {
+            "user_id": dict(scope["headers"]).get(b"x-user", b"").decode() or None,
+            "group_id": "acme",
+            "consent": ["analytics.usage_patterns"],
+        },
+    )
+
+
+@otelkit.traced_tool(integration="orders", action="find")
+async def find_order(number: int) -> dict[str, int]:
+    return {"number": number}
+
+
+@otelkit.traced_retrieval(data_source="handbook")
+def search(query: str) -> list[dict[str, float]]:
+    return [{"id": 1, "score": 0.5}]
+
+
+@app.get("/orders/{number}")
+async def order(number: int) -> dict[str, int]:
+    log.info("looking for order %d", number)
+    return await find_order(number)
+
+
+@app.get("/answer")
+async def answer() -> dict[str, str]:
+    search("q")
+    with otelkit.traced_llm("gpt-4o-mini", provider="openai") as step:
+        step.record_usage(input_tokens=1000, output_tokens=100, cached_tokens=400)
+        step.record_response(model="gpt-4o-mini-2024-07-18", id="r-1", finish_reasons=["stop"])
+    otelkit.track("feedback.given", rating=1, comment="call me at +49 170 1234567")
+    return {"answer": "yes"}
+
+
+@app.get("/stream")
+async def stream() -> StreamingResponse:
+    async def body() -> AsyncIterator[str]:
+        for _ in range(3):
+            await asyncio.sleep(0.1)
+            yield "x"
+
+    return StreamingResponse(body())
+
+
+@app.get("/boom")
+async def boom() -> None:
+    raise ValueError("user jane@example.com has key sk-proj-abcdefghijklmnopqrstuvwxyz123456")
+
+
+@app.get("/refused")
+async def refused() -> None:
+    raise HTTPException(403, "no")
+
+
+@app.get("/later")
+async def later(tasks: BackgroundTasks) -> dict[str, str]:
+    tasks.add_task(find_order, 7)
+    return {"ok": "yes"}
+
+
+@app.get("/pid")
+async def pid() -> dict[str, int]:
+    return {"pid": os.getpid()}
+
+
+@app.get("/flush")
+async def flush() -> dict[str, bool]:
+    return {"flushed": await asyncio.to_thread(otelkit.flush, 5.0)}
+
+
+@app.websocket("/ws/{room}")
+async def ws(socket: WebSocket, room: str) -> None:
+    await socket.accept()
+    await socket.send_text(await socket.receive_text())
+    await socket.close(4000)
