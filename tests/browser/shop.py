@@ -12,6 +12,7 @@ import json
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 from otelkit.model import LogRecord, Resource, Scope, Span, SpanEvent, SpanKind, StatusCode
@@ -81,11 +82,10 @@ class _Trace:
         error: str = "",
         events: tuple[SpanEvent, ...] = (),
         resource: Resource = _SHOP,
-        **attributes: Any,
+        more: Mapping[str, Any] = MappingProxyType({}),
     ) -> bytes:
         self._count += 1
         span_id = hashlib.sha256(f"{self.name}/{self._count}".encode()).digest()[:8]
-        given = {key.replace("__", "."): value for key, value in attributes.pop("more", {}).items()}
         self.shop.spans.append(
             Span(
                 trace_id=bytes.fromhex(trace_id(self.name)),
@@ -97,7 +97,7 @@ class _Trace:
                 end=self.start + int(end * SECOND),
                 status=StatusCode.ERROR if error else StatusCode.UNSET,
                 status_message=error,
-                attributes={**self.base, **given},
+                attributes={**self.base, **more},
                 events=events,
                 resource=resource,
                 scope=_SCOPE,
@@ -203,17 +203,18 @@ def _order(trace: _Trace, begin: float, end: float, parent: bytes, order: int, *
         more[GenAI.TOOL_RESULT] = json.dumps({"id": order, "status": "shipped", "since": "Tue"})
     error = "orders did not answer within 5.0 s" if failing else ""
     tool = trace.span("execute_tool search_orders", begin, end, parent, more=more, events=events, error=error)
-    middle = (begin + end) / 2
-    more = {Core.HTTP_METHOD: "GET", Core.HTTP_ROUTE: "/orders/{id}", Core.HTTP_STATUS: 504 if failing else 200}
-    hop = trace.span("GET /orders/{id}", begin + 0.01, end - 0.005, tool, kind=SpanKind.CLIENT, more=more)
     if not failing:
+        middle = (begin + end) / 2
         more = {Core.HTTP_METHOD: "GET", Core.HTTP_ROUTE: "/orders/{id}", Core.HTTP_STATUS: 200}
+        hop = trace.span("GET /orders/{id}", begin + 0.01, end - 0.005, tool, kind=SpanKind.CLIENT, more=more)
         served = trace.span(
             *("GET /orders/{id}", begin + 0.02, end - 0.01, hop), kind=SpanKind.SERVER, resource=_ORDERS, more=more
         )
         more = {Core.DB_SYSTEM: "postgresql", "db.query.text": "SELECT * FROM orders WHERE id = $1"}
         trace.span("SELECT orders", begin + 0.03, middle, served, kind=SpanKind.CLIENT, resource=_ORDERS, more=more)
-    trace.log(end, 17 if failing else 9, f"order {order} {'timed out' if failing else 'found'}", tool, **{"order.id": order})
+    trace.log(
+        end, 17 if failing else 9, f"order {order} {'timed out' if failing else 'found'}", tool, **{"order.id": order}
+    )
     return tool
 
 
@@ -237,7 +238,6 @@ def _conversation(shop: Shop, place: int, start: int, chance: random.Random, *, 
     root = trace.span(
         *("POST /chat", 0.0, total),
         kind=SpanKind.SERVER,
-        error="" if not (failing and orders) else "",
         more={
             Core.HTTP_METHOD: "POST",
             Core.HTTP_ROUTE: "/chat",
@@ -262,7 +262,16 @@ def _conversation(shop: Shop, place: int, start: int, chance: random.Random, *, 
     cached = 1024 if place % 3 == 0 else 0
     usage = (1402 + 7 * (place % 40), 90 + 11 * (place % 25), cached)
     ends = total - 0.08
-    final = _chat(trace, at, ends, agent_id, model, tokens=usage, first=0.21 * pace * 2, messages=(asks, [_said("assistant", answer)]))
+    final = _chat(
+        trace,
+        at,
+        ends,
+        agent_id,
+        model,
+        tokens=usage,
+        first=0.21 * pace * 2,
+        messages=(asks, [_said("assistant", answer)]),
+    )
     more = {Core.DB_SYSTEM: "sqlite", "db.query.text": "INSERT INTO messages VALUES (?, ?, ?)"}
     trace.span("INSERT messages", total - 0.05, total - 0.012, root, kind=SpanKind.CLIENT, more=more)
     trace.log(0.01, 9, f"chat request of {len(question)} characters", root, length=len(question))
@@ -295,7 +304,12 @@ def _special(shop: Shop, now: int) -> None:
     root = trace.span(image, 0, 0.9, kind=SpanKind.SERVER, more={Core.HTTP_ROUTE: script, image: turned})
     messages = ([_said("user", script + turned)], [_said("assistant", image + braces)])
     call = _chat(trace, 0.1, 0.8, root, f"gpt-4o-mini{script}", provider=image, messages=messages, tokens=(12, 3, 0))
-    more = {GenAI.OPERATION: "execute_tool", GenAI.TOOL_NAME: script, GenAI.TOOL_RESULT: "x" * 100_000, "long": "y" * 100_000}
+    more = {
+        GenAI.OPERATION: "execute_tool",
+        GenAI.TOOL_NAME: script,
+        GenAI.TOOL_RESULT: "x" * 100_000,
+        "long": "y" * 100_000,
+    }
     raised = {Core.EXCEPTION_TYPE: script, Core.EXCEPTION_MESSAGE: image, Core.EXCEPTION_STACKTRACE: braces * 50}
     event = SpanEvent("exception", trace.start, raised)
     trace.span(f"execute_tool {script}", 0.3, 0.5, root, more=more, events=(event,), error=image)

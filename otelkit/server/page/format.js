@@ -16,14 +16,14 @@ function figures(value, digits = 3) {
   return String(Number(value.toFixed(places)));
 }
 
-/** A duration. @param {number|null|undefined} ms @returns {Parts} */
-export function durationParts(ms) {
+/** A duration; `rough` keeps two figures that count. @param {number|null|undefined} ms @param {boolean} [rough] @returns {Parts} */
+export function durationParts(ms, rough = false) {
   if (ms === null || ms === undefined) return { value: UNKNOWN, unit: "" };
   const size = Math.abs(ms);
   if (size < 0.001) return { value: "0", unit: "ms" };
   if (size < 1) return { value: figures(ms * 1000), unit: "µs" };
   if (size < 999.5) return { value: size < 10 ? figures(ms) : String(Math.round(ms)), unit: "ms" };
-  if (size < 9_995) return { value: (ms / 1000).toFixed(2).replace(/0$/, ""), unit: "s" };
+  if (size < 9_995) return { value: (ms / 1000).toFixed(rough ? 1 : 2), unit: "s" };
   if (size < 119_500) return { value: figures(ms / 1000), unit: "s" };
   if (size < 7_170_000) return { value: figures(ms / 60_000), unit: "min" };
   if (size < 172_000_000) return { value: figures(ms / 3_600_000), unit: "h" };
@@ -147,11 +147,15 @@ export const plural = (number, noun, many = `${noun}s`) => `${whole(number)} ${n
 /** An attribute's value as text. @param {unknown} value */
 export const asText = (value) => (typeof value === "string" ? value : JSON.stringify(value));
 
-/** JSON in a text, indented where it is an object or list; the text itself otherwise. @param {string} text */
+const ONE_LINE = 76;
+
+/** JSON in a text, on one line where it is short and indented otherwise; any other text as it is. @param {string} text */
 export function pretty(text) {
   if (!/^\s*[[{]/.test(text)) return text;
   try {
-    return JSON.stringify(JSON.parse(text), null, 2);
+    const laid = JSON.stringify(JSON.parse(text), null, 2);
+    const line = laid.replace(/\n\s*/g, " ").replace(/([[{]) /g, "$1").replace(/ ([\]}])/g, "$1");
+    return line.length <= ONE_LINE && !/\\/.test(line) ? line : laid;
   } catch {
     return text;
   }

@@ -29,7 +29,7 @@ export function Overview({ query, status, revision }) {
     <div class="cards">${data.figures.map((figure) => html`<${Figure} key=${figure.id} figure=${figure} range=${data.range} query=${common} />`)}</div>
     <${Unpriced} unpriced=${data.unpriced} unreported=${data.unreported_calls} />
     <div class="row">
-      <${TimeSpent} data=${data} />
+      <${TimeSpent} data=${data} height=${wide ? 280 : 190} />
       <${Changes} data=${data} query=${common} />
       ${wide && html`<${TopModels} query=${common} revision=${revision} />`}
     </div>
@@ -51,8 +51,8 @@ const Verdict = ({ verdict }) => html`
 /** @param {any} range */
 const spoken = (range) => ({ "15m": "last 15 minutes", "1h": "last hour", "3h": "last 3 hours", "6h": "last 6 hours", "24h": "last 24 hours", "7d": "last 7 days", "30d": "last 30 days", all: "all time" })[range.label] || `${hour(range.from)} – ${hour(range.to)}`;
 
-/** @param {{data: any}} props */
-function TimeSpent({ data }) {
+/** @param {{data: any, height: number}} props */
+function TimeSpent({ data, height }) {
   const layers = ORDER.map((kind) => data.time_by_kind.find((layer) => layer.kind === kind)).filter((layer) => layer && layer.total_ms > 0)
     .map((layer) => ({ key: layer.kind, label: kindName(layer.kind), variable: kindVariable(layer.kind), values: layer.values_ms }));
   const total = data.time_by_kind.reduce((sum, layer) => sum + layer.total_ms, 0);
@@ -61,7 +61,7 @@ function TimeSpent({ data }) {
     <section class="panel chart" aria-label="Where the time goes">
       <div class="h"><h2>Where the time goes</h2><span class="dim" title="Wall time of all traces in this range, each instant counted once">${duration(total)} in all</span></div>
       ${layers.length
-        ? html`<${Stack} times=${data.times} step=${data.range.step_ms} layers=${layers} partial=${data.range.partial_last} write=${duration} label=${told}
+        ? html`<${Stack} times=${data.times} step=${data.range.step_ms} layers=${layers} height=${height} partial=${data.range.partial_last} write=${duration} label=${told}
             onZoom=${(from, to) => change({ from, to: Math.max(to, from + 60_000), range: null })} />`
         : html`<${Nothing} title="No spans in this range" />`}
     </section>`;

@@ -24,11 +24,11 @@ export function Stack(props) {
   const [at, setAt] = useState(-1);
   const shape = `${props.layers.map((layer) => layer.key)}|${props.bars}|${props.height}|${dark}`;
   useEffect(() => {
-    if (!box.current) return undefined;
-    const drawn = new uPlot(options(latest, box.current, setAt), stacked(latest.current), box.current);
+    const element = box.current;
+    const drawn = new uPlot(options(latest, element, setAt), stacked(latest.current), element);
     plot.current = drawn;
-    const watch = new ResizeObserver(() => drawn.setSize({ width: box.current.clientWidth, height: latest.current.height || 190 }));
-    watch.observe(box.current);
+    const watch = new ResizeObserver(() => element.isConnected && drawn.setSize({ width: element.clientWidth, height: latest.current.height || 190 }));
+    watch.observe(element);
     return () => {
       watch.disconnect();
       drawn.destroy();
@@ -90,7 +90,7 @@ function options(latest, box, hover) {
     series: [
       {},
       ...[...layers].reverse().map((layer) => ({
-        label: layer.label, paths, points: { show: false }, width: bars ? 0 : 1, stroke: surface,
+        label: layer.label, paths, points: { show: false }, width: bars ? 0 : 0.6, stroke: surface,
         fill: mixed(colour(layer.variable), surface), spanGaps: true,
       })),
     ],

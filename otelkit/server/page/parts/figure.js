@@ -10,8 +10,8 @@ import { Spark } from "./spark.js";
 const FIGURES = {
   requests: { parts: (figure) => rateParts(figure.value), variable: "--app", to: { page: "traces" } },
   errors: { parts: (figure) => percentParts(figure.value), variable: "--err", to: { page: "traces", status: "error" } },
-  latency_p95: { parts: (figure) => durationParts(figure.value), variable: "--app", to: { page: "traces", sort: "slowest" } },
-  first_token_p50: { parts: (figure) => durationParts(figure.value), variable: "--llm", to: { page: "models" } },
+  latency_p95: { parts: (figure) => durationParts(figure.value, true), variable: "--app", to: { page: "traces", sort: "slowest" } },
+  first_token_p50: { parts: (figure) => durationParts(figure.value, true), variable: "--llm", to: { page: "models" } },
   tokens: { parts: (figure) => ({ ...countParts(figure.value), unit: figure.value === null ? "" : `${countParts(figure.value).unit}/min` }), variable: "--llm", to: { page: "models" } },
   cost: { parts: (figure, range) => ({ value: money(figure.value), unit: figure.value === null ? "" : inRange(range) }), variable: "--tool", to: { page: "models" } },
 };

@@ -16,7 +16,7 @@ function LogRow({ row, brief }) {
   const [open, setOpen] = useState(false);
   const tone = severityTone(row.severity);
   return html`
-    <button type="button" class=${cls("log", tone)} data-row aria-expanded=${open} onClick=${() => setOpen(!open)}>
+    <button type="button" class="log" data-row aria-expanded=${open} onClick=${() => setOpen(!open)}>
       <span class="at" title=${moment(row.time)}>${brief ? exactTime(row.time) : time(row.time)}</span>
       <span class=${cls("sev", tone)}>${row.severity_text || row.severity}</span>
       ${!brief && html`<span class="from"><bdi>${row.service}</bdi></span>`}

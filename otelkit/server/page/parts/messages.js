@@ -28,8 +28,8 @@ export function Messages({ span }) {
 
 /** @param {{message: any, called: Record<string, string>, span: any, answer?: boolean}} props */
 function Message({ message, called, span, answer }) {
-  const role = ROLES[message.role] || message.role;
-  const name = role === "tool" ? called[message.tool_call_id] || (span.step === "tool" ? span.tool : "") : "";
+  const role = (span.step === "tool" && { input: "arguments", output: "result", tool: "result" }[message.role]) || ROLES[message.role] || message.role;
+  const name = role === "tool" ? called[message.tool_call_id] : "";
   return html`
     <div class=${`msg ${answer ? "answer" : ""}`}>
       <div class="r">${role}${name && html` · <bdi>${name}</bdi>`}</div>

@@ -5,7 +5,7 @@ import { cls, html, useEffect, useRef, useState } from "../html.js";
 import { address, here, useKeys } from "../state.js";
 
 const RANGES = {
-  "": "Fit the data", "15m": "Last 15 minutes", "1h": "Last hour", "3h": "Last 3 hours", "6h": "Last 6 hours",
+  "": "Latest hour", "15m": "Last 15 minutes", "1h": "Last hour", "3h": "Last 3 hours", "6h": "Last 6 hours",
   "24h": "Last 24 hours", "7d": "Last 7 days", "30d": "Last 30 days", all: "All time",
 };
 
@@ -25,10 +25,10 @@ export function RangeMenu({ query }) {
     return true;
   });
   const custom = query.from && query.to;
-  const label = custom ? `${hour(Number(query.from))} – ${hour(Number(query.to))}` : query.range in RANGES ? RANGES[query.range] : "Fit the data";
+  const label = custom ? `${hour(Number(query.from))} – ${hour(Number(query.to))}` : query.range in RANGES ? RANGES[query.range] : RANGES[""];
   return html`
     <div class="menu" ref=${box}>
-      <button type="button" class="btn" aria-haspopup="true" aria-expanded=${open} onClick=${() => setOpen(!open)}>${label}</button>
+      <button type="button" class="btn" title=${custom || query.range ? undefined : "The last hour that holds data"} aria-haspopup="true" aria-expanded=${open} onClick=${() => setOpen(!open)}>${label}</button>
       ${open && html`<div class="sheet">
         ${Object.entries(RANGES).map(([range, name]) => html`
           <a key=${range} class=${cls(!custom && (query.range || "") === range && "on")} onClick=${() => setOpen(false)}

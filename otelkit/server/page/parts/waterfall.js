@@ -87,7 +87,7 @@ function Row({ span, total, on, closed, service, onSelect, onToggle }) {
   return html`
     <div class=${cls("sp", on && "on", bad && "bad", span.duplicate && "twin")} role="treeitem" tabindex=${on ? 0 : -1} aria-level=${span.depth + 1}
       aria-selected=${on} aria-expanded=${span.children ? !closed : undefined} aria-label=${told} onClick=${() => onSelect(span.span_id)}>
-      <span class="n" style=${{ paddingLeft: `${Math.min(span.depth, DEEPEST) * 14}px` }} title=${span.name}>
+      <span class="n" style=${{ paddingLeft: `calc(${Math.min(span.depth, DEEPEST)} * var(--wf-step))` }} title=${span.name}>
         <${Mark} kind=${span.kind} />${bad && html`<b class="err" aria-hidden="true">!</b>`}<bdi>${span.name}</bdi>
         ${span.service !== service && html`<em>${span.service}</em>`}
         ${span.missing_parent && html`<em title="The span that started this one has not arrived">parent missing</em>`}
