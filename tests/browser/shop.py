@@ -317,7 +317,7 @@ def _special(shop: Shop, now: int) -> None:
 
 
 def build(now: float, conversations: int = 180, minutes: float = 115) -> Shop:
-    """Return ``conversations`` chats spread over the ``minutes`` before ``now`` (seconds since the epoch), and the rest.
+    """Return ``conversations`` chats spread over the ``minutes`` before ``now`` (seconds since the epoch), and more.
 
     In the last half hour ``search_orders`` fails for every third one that asks for an order.
     """
