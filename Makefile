@@ -34,7 +34,7 @@ lint: setup ## style, types, layers
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-cache
 
 docs: setup ## write the generated reference pages and env.example
 	@$(BIN)/python -m otelkit.cli reference --write

@@ -13,7 +13,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
-import otelkit
 from otelkit import settings
 from otelkit.cli.processes import Family, free_port, get_json, port_or_free
 from otelkit.errors import OtelkitError
@@ -74,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _examples() -> Path:
-    examples = Path(otelkit.__file__).resolve().parent.parent / "examples"
+    examples = Path(__file__).resolve().parents[2] / "examples"
     if not (examples / "rag_chatbot" / "app.py").is_file():
         raise OtelkitError("the demo's service is in the repository: clone it and run `make demo` there")
     return examples

@@ -52,6 +52,7 @@ class _Process:
 
     runtime: Runtime | None = None
     prices: PriceBook | None = None
+    pseudonym: Pseudonymiser | None = None
     tracer_provider: Any = None
     meter_provider: Any = None
     global_reader: PushReader | None = None
@@ -169,7 +170,8 @@ def _start(settings: Settings) -> None:
     State.enabled = True
     State.capture_content = settings.capture_content
     Events.policy_version = settings.policy_version
-    sdk_context.configure(Pseudonymiser(load_salt(settings)), settings.identify_users)
+    _Process.pseudonym = Pseudonymiser(load_salt(settings))
+    sdk_context.configure(_Process.pseudonym, settings.identify_users)
     _Process.prices = _price_book(settings)
     if settings.prometheus:
         from otelkit.sdk.integrations.prometheus import PrometheusPage  # costs 20 ms: only where it is asked for
@@ -182,7 +184,7 @@ def _start(settings: Settings) -> None:
     assert runtime is not None
     _install_meter_provider(settings, resource, runtime)
     _install_logger_provider(resource)
-    _Process.logs = LogCapture(settings, runtime.redactor.text)
+    _Process.logs = LogCapture(settings, runtime.redactor.text, runtime.identities)
     _Process.logs.install()
     if not _Process.fork_hooked:
         _Process.fork_hooked = True
@@ -202,10 +204,11 @@ def _price_book(settings: Settings) -> PriceBook:
 
 
 def _build_runtime(settings: Settings, resource: Resource) -> None:
-    prices = _Process.prices
+    prices, pseudonym = _Process.prices, _Process.pseudonym
     assert prices is not None
+    assert pseudonym is not None
     page = _Process.prometheus
-    _Process.runtime = Runtime(settings, resource, prices, [page.reader()] if page is not None else [])
+    _Process.runtime = Runtime(settings, resource, prices, pseudonym, [page.reader()] if page is not None else [])
     if _Process.global_reader is not None:
         _Process.runtime.adopt(_Process.global_reader)
     _Process.runtime.start()

@@ -1,7 +1,8 @@
 """Forking a process that has background threads: what they hold at that moment would stay held in the child for ever.
 
 An import lock is the worst of it: a child forked while a thread imports pydantic can never import pydantic. So
-background threads hold :data:`quiet` while they import or touch what a child shares, and a fork waits for it (a second at most).
+background threads hold :data:`quiet` while they import or touch what a child shares; a fork waits for it, a second at
+most.
 """
 
 from __future__ import annotations

@@ -14,12 +14,27 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from otelkit.model import Attributes, AttributeValue
 from otelkit.sdk.guard import logger
+from otelkit.semconv.attributes import Core, Otelkit
 from otelkit.settings import Settings, data_directory
 
-__all__ = ["Pseudonymiser", "load_salt"]
+__all__ = ["IdentityGuard", "Pseudonymiser", "load_salt"]
 
-_HEX_CHARACTERS: Final = 32  # 128 bits: no collision among any number of users
+_ID_CHARACTERS: Final = 24  # 96 bits in hex: no collision among any number of users
+_SEAL_CHARACTERS: Final = 8  # tells our pseudonyms from ids that look alike
+
+_ID_KEYS: Final = {
+    Core.USER_ID: "user",
+    "user_id": "user",  # of log records' extra fields
+    "enduser.id": "user",
+    "user.email": "user",
+    "user.name": "user",
+    "user.full_name": "user",
+    Core.SESSION_ID: "session",
+    "session_id": "session",
+    Otelkit.GROUP_ID: "group",
+}
 
 
 class Pseudonymiser:
@@ -27,14 +42,58 @@ class Pseudonymiser:
 
     def __init__(self, salt: bytes) -> None:
         def derive(namespace: str, identifier: str) -> str:
-            message = f"{namespace}\0{identifier}".encode("utf-8", "surrogatepass")
-            return hmac.digest(salt, message, "sha256").hex()[:_HEX_CHARACTERS]
+            body = digest(f"{namespace}\0{identifier}")[:_ID_CHARACTERS]
+            return body + digest(body)[:_SEAL_CHARACTERS]
 
+        def digest(text: str) -> str:
+            return hmac.digest(salt, text.encode("utf-8", "surrogatepass"), "sha256").hex()
+
+        self._digest = digest
         self._derive = lru_cache(maxsize=8192)(derive)
+        self._is_ours = lru_cache(maxsize=8192)(self._sealed)
 
     def __call__(self, namespace: str, identifier: object) -> str:
         """The pseudonym (32 hex characters) of ``identifier`` in ``namespace`` (``user``, ``group`` or ``session``)."""
         return self._derive(namespace, str(identifier))
+
+    def made(self, text: str) -> bool:
+        """Whether ``text`` is a pseudonym made with this salt, in any process."""
+        return self._is_ours(text)
+
+    def _sealed(self, text: str) -> bool:
+        body = text[:_ID_CHARACTERS]
+        return (
+            len(text) == _ID_CHARACTERS + _SEAL_CHARACTERS
+            and text[_ID_CHARACTERS:] == self._digest(body)[:_SEAL_CHARACTERS]
+        )
+
+
+class IdentityGuard:
+    """Ids that others put on spans and logs (an instrumentation's ``user.id``) leave as pseudonyms or not at all.
+
+    Args:
+        pseudonym: makes pseudonyms, and tells its own from raw ids.
+        identify_users: ``always`` keeps users as pseudonyms; else they are dropped, because nothing says that this user
+            consented: who wants them uses :func:`otelkit.session`.
+    """
+
+    def __init__(self, pseudonym: Pseudonymiser, identify_users: str) -> None:
+        self._pseudonym = pseudonym
+        self._keep_users = identify_users == "always"
+
+    def __call__(self, attributes: Attributes) -> Attributes:
+        """The attributes without raw ids; the same object when there are none."""
+        changed: dict[str, AttributeValue] | None = None
+        for key, namespace in _ID_KEYS.items():
+            value = attributes.get(key)
+            if value in (None, "") or (isinstance(value, str) and self._pseudonym.made(value)):
+                continue
+            changed = dict(attributes) if changed is None else changed
+            if namespace == "user" and not self._keep_users:
+                del changed[key]
+            else:
+                changed[key] = self._pseudonym(namespace, value)
+        return attributes if changed is None else changed
 
 
 def load_salt(settings: Settings) -> bytes:

@@ -23,8 +23,10 @@ from opentelemetry import context as otel_context
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY
 
+from otelkit.model import Attributes
 from otelkit.sdk.context import current_request_id, current_session
 from otelkit.sdk.guard import guard
+from otelkit.sdk.integrations import structlog
 from otelkit.semconv.attributes import Core, GenAI, Otelkit
 from otelkit.settings import Settings
 
@@ -48,13 +50,16 @@ class LogCapture:
     Args:
         settings: level, console, file.
         redact: text → text, for what is written to console and file (what is exported is redacted by the worker).
+        identities: takes raw ids off extra fields, for the same.
     """
 
-    def __init__(self, settings: Settings, redact: Callable[[str], str]) -> None:
+    def __init__(
+        self, settings: Settings, redact: Callable[[str], str], identities: Callable[[Attributes], Attributes]
+    ) -> None:
         self._level = logging.getLevelNamesMapping()[settings.log_level.upper()]
         self._inside = threading.local()
         self._handlers: list[logging.Handler] = []
-        formatter = JsonFormatter(settings.log_fields, redact)
+        formatter = JsonFormatter(settings.log_fields, redact, identities)
         if settings.console_logs:
             self._handlers.append(logging.StreamHandler(sys.stdout))
         if settings.log_file is not None:
@@ -79,7 +84,8 @@ class LogCapture:
         if not root.handlers and root.level == logging.WARNING:
             root.setLevel(self._level)
         original = self._original = logging.Logger.callHandlers
-        take = self._take
+        take = self.take
+        structlog.watch(take)
 
         @functools.wraps(original)
         def call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
@@ -96,7 +102,8 @@ class LogCapture:
         for handler in self._handlers:
             handler.close()
 
-    def _take(self, record: logging.LogRecord) -> None:
+    def take(self, record: logging.LogRecord) -> None:
+        """Take one record: export it, write it; never raises and never loops."""
         if record.levelno < self._level or record.name.startswith(_NOT_TAKEN):
             return
         if getattr(self._inside, "busy", False) or otel_context.get_value(_SUPPRESS_INSTRUMENTATION_KEY):
@@ -115,13 +122,8 @@ class LogCapture:
 def _emit(record: logging.LogRecord) -> None:
     severity, text = severity_of(record.levelno)
     body, fields = _message(record)
-    attributes: dict[str, Any] = {
-        Core.CODE_FILE: record.pathname,
-        Core.CODE_FUNCTION: record.funcName,
-        Core.CODE_LINE: record.lineno,
-        **fields,
-        **_exception(record),
-    }
+    place = {Core.CODE_FILE: record.pathname, Core.CODE_FUNCTION: record.funcName, Core.CODE_LINE: record.lineno}
+    attributes: dict[str, Any] = {**(place if record.pathname else {}), **fields, **_exception(record)}
     now = int(record.created * 1e9)
     _logs.get_logger(record.name).emit(
         timestamp=now,
@@ -184,16 +186,21 @@ class JsonFormatter(logging.Formatter):
         fields: ``otel`` (timestamp, severity_text, body, trace_id …) or ``classic`` (asctime, levelname, name, message,
             request_id, user_id …).
         redact: text → text.
+        identities: takes raw ids off extra fields.
     """
 
-    def __init__(self, fields: str, redact: Callable[[str], str]) -> None:
+    def __init__(
+        self, fields: str, redact: Callable[[str], str], identities: Callable[[Attributes], Attributes]
+    ) -> None:
         super().__init__()
+        self._identities = identities
         self._classic = fields == "classic"
         self._redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without a line break inside."""
-        body, extra = _message(record)
+        body, fields = _message(record)
+        extra = dict(self._identities(fields))
         who = current_session().attributes
         span = trace.get_current_span().get_span_context()
         ids = {
@@ -207,7 +214,12 @@ class JsonFormatter(logging.Formatter):
         }
         when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         if self._classic:
-            line = {"asctime": when, "levelname": record.levelname, "name": record.name, "message": body}
+            line: dict[str, Any] = {
+                "asctime": when,
+                "levelname": record.levelname,
+                "name": record.name,
+                "message": body,
+            }
         else:
             line = {
                 "timestamp": when,

@@ -22,6 +22,7 @@ from otelkit.sdk.export.pipeline import Pipeline
 from otelkit.sdk.export.readers import PushReader, Ticker
 from otelkit.sdk.export.worker import Worker
 from otelkit.sdk.guard import guard
+from otelkit.sdk.identity import IdentityGuard, Pseudonymiser
 from otelkit.sdk.instruments import Instruments
 from otelkit.sdk.processors import RagProcessor, StepProcessor, TokenProcessor, ToolProcessor
 from otelkit.sdk.routes import open_transport
@@ -39,15 +40,22 @@ class Runtime:
         settings: all options.
         resource: what the telemetry says it comes from.
         prices: what LLM calls cost.
+        pseudonym: makes pseudonyms of ids.
         readers: more readers for otelkit's own metrics (Prometheus).
     """
 
     def __init__(
-        self, settings: Settings, resource: Resource, prices: PriceBook, readers: Iterable[MetricReader] = ()
+        self,
+        settings: Settings,
+        resource: Resource,
+        prices: PriceBook,
+        pseudonym: Pseudonymiser,
+        readers: Iterable[MetricReader] = (),
     ) -> None:
         self.settings = settings
         self.ledger = DeliveryLedger()
         self.redactor = Redactor(capture_content=settings.capture_content)
+        self.identities = IdentityGuard(pseudonym, settings.identify_users)
         self.lanes = {signal: self._lane(signal) for signal in Signal if exported(settings, signal)}
         self._started = time.monotonic()
         self._push_readers: list[PushReader] = []
@@ -60,6 +68,7 @@ class Runtime:
         pipeline = Pipeline(
             stamper=Stamper(prices, slow_seconds=settings.slow_request_seconds),
             observers=[processor.observe for processor in processors],
+            identities=self.identities,
             redactor=self.redactor,
             lanes=self.lanes,
             ledger=self.ledger,

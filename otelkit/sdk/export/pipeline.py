@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from otelkit.mapping.otlp import encode_logs, encode_spans
 from otelkit.mapping.redaction import Redactor
 from otelkit.mapping.stamp import Stamper
-from otelkit.model import LogRecord, Span
+from otelkit.model import Attributes, LogRecord, Span
 from otelkit.sdk.convert import Converter
 from otelkit.sdk.export.lane import Batch, Lane
 from otelkit.sdk.export.ledger import DeliveryLedger, Reason, Signal
@@ -20,6 +20,7 @@ from otelkit.sdk.guard import guard
 __all__ = ["Pipeline"]
 
 T = TypeVar("T")
+AnyRecord = TypeVar("AnyRecord", Span, LogRecord)
 
 
 class Pipeline:
@@ -28,6 +29,7 @@ class Pipeline:
     Args:
         stamper: gives spans one shape, price and marks.
         observers: called with every finished span, sampled or not: they derive metrics.
+        identities: takes raw ids off attributes.
         redactor: the last thing that touches a record before it is encoded.
         lanes: where batches go; a signal without a lane is not exported.
         ledger: counts what is lost.
@@ -38,6 +40,7 @@ class Pipeline:
         *,
         stamper: Stamper,
         observers: Sequence[Callable[[Span], None]],
+        identities: Callable[[Attributes], Attributes],
         redactor: Redactor,
         lanes: Mapping[Signal, Lane],
         ledger: DeliveryLedger,
@@ -45,6 +48,7 @@ class Pipeline:
         self._convert = Converter()
         self._stamp = stamper
         self._observers = tuple(observers)
+        self._identities = identities
         self._redactor = redactor
         self._lanes = lanes
         self._ledger = ledger
@@ -79,11 +83,15 @@ class Pipeline:
         for observe in self._observers:
             observe(span)
         if span.flags & 1 and Signal.TRACES in self._lanes:  # metrics see all spans, the export only sampled ones
-            spans.append(self._redactor.span(span))
+            spans.append(self._redactor.span(self._without_ids(span)))
 
     def _log(self, record: Record, logs: list[LogRecord]) -> None:
         if Signal.LOGS in self._lanes:
-            logs.append(self._redactor.log(self._convert.log(record)))  # type: ignore[arg-type]
+            logs.append(self._redactor.log(self._without_ids(self._convert.log(record))))  # type: ignore[arg-type]
+
+    def _without_ids(self, record: AnyRecord) -> AnyRecord:
+        attributes = self._identities(record.attributes)
+        return record if attributes is record.attributes else record._replace(attributes=attributes)
 
     def _export(self, signal: Signal, encode: Callable[[Sequence[T]], bytes], records: Sequence[T]) -> None:
         body = b""

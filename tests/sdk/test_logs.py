@@ -1,0 +1,206 @@
+"""logging and structlog → OpenTelemetry log records and JSON lines; never recursion, never a lost traceback."""
+
+from __future__ import annotations
+
+import json
+import logging
+import logging.config
+import multiprocessing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from opentelemetry import _logs
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+
+import otelkit
+from otelkit.mapping.redaction import Redactor
+from otelkit.sdk.identity import IdentityGuard, Pseudonymiser
+from otelkit.sdk.logs import JsonFormatter, LogCapture, SharedRotatingFileHandler
+from otelkit.settings import load
+
+_exporter = InMemoryLogRecordExporter()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def provider() -> None:
+    made = LoggerProvider()
+    made.add_log_record_processor(SimpleLogRecordProcessor(_exporter))
+    _logs.set_logger_provider(made)
+
+
+@pytest.fixture
+def log_file(tmp_path: Path) -> Path:
+    return tmp_path / "deep" / "app.jsonl"
+
+
+@pytest.fixture
+def capture(log_file: Path, pseudonyms: Pseudonymiser) -> Iterator[LogCapture]:
+    _exporter.clear()
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    settings = load({}, log_file=str(log_file), log_level="info")
+    made = LogCapture(settings, Redactor().text, IdentityGuard(pseudonyms, "consent"))
+    made.install()
+    root.setLevel(logging.INFO)  # under pytest the root logger has handlers, so install() leaves its level alone
+    yield made
+    made.uninstall()
+    root.handlers, root.level = before[0], before[1]
+
+
+def exported() -> list[Any]:
+    return [item.log_record for item in _exporter.get_finished_logs()]
+
+
+def lines(log_file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log_file.read_text().splitlines()]
+
+
+def test_record_with_extra_and_source(capture: LogCapture) -> None:
+    logging.getLogger("shop.orders").warning("order %s is late", 7, extra={"order_id": 7, "who": {"a": [1, object]}})
+    (record,) = exported()
+    assert record.body == "order 7 is late"
+    assert record.severity_text == "WARN"
+    assert record.severity_number.value == 13
+    assert record.attributes["order_id"] == 7
+    assert record.attributes["code.function.name"] == "test_record_with_extra_and_source"
+    assert record.timestamp > 1e18
+
+
+def test_traceback_is_kept_and_file_is_redacted(capture: LogCapture, log_file: Path) -> None:
+    try:
+        raise ValueError("jane@example.com")
+    except ValueError:
+        logging.getLogger("shop").exception("failed for %s", "jane@example.com")
+    (record,) = exported()
+    assert record.attributes["exception.type"] == "ValueError"
+    assert "test_traceback_is_kept" in record.attributes["exception.stacktrace"]
+    (line,) = lines(log_file)
+    assert line["body"] == "failed for [email]"
+    assert "test_traceback_is_kept" in line["exception.stacktrace"]
+    assert "jane@" not in log_file.read_text()
+
+
+def test_session_and_trace_ids_are_in_the_line(capture: LogCapture, log_file: Path, pseudonyms: Pseudonymiser) -> None:
+    with (
+        otelkit.session(user_id="u-1", session_id="s-1", conversation_id="c-1", consent=["analytics.usage_patterns"]),
+        otelkit.traced_tool("find") as step,
+    ):
+        logging.getLogger("shop").info("hello")
+        trace_id = f"{step.span.get_span_context().trace_id:032x}"
+    (line,) = lines(log_file)
+    assert line["trace_id"] == trace_id
+    assert line["user_id"] == pseudonyms("user", "u-1")
+    assert line["session_id"] == pseudonyms("session", "s-1")
+    assert line["conversation_id"] == "c-1"
+
+
+def test_raw_ids_in_extra_fields_do_not_leave(capture: LogCapture, log_file: Path) -> None:
+    logging.getLogger("shop").info("hello", extra={"user_id": "jane-doe", "session_id": "cookie-value"})
+    text = log_file.read_text()
+    assert "jane-doe" not in text
+    assert "cookie-value" not in text
+
+
+def test_nothing_is_lost_to_configuration(capture: LogCapture) -> None:
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False, "root": {"level": "INFO"}})
+    quiet = logging.getLogger("quiet")
+    quiet.propagate = False
+    quiet.addHandler(logging.NullHandler())
+    quiet.info("one")
+    logging.basicConfig(force=True)
+    logging.getLogger("other").warning("two")
+    assert [record.body for record in exported()] == ["one", "two"]
+
+
+def test_a_handler_of_the_application_that_logs_or_raises_does_no_harm(capture: LogCapture) -> None:
+    class Bad(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise OSError("disk")
+
+    noisy = logging.getLogger("noisy")
+    noisy.addHandler(Bad())
+    with pytest.raises(OSError, match="disk"):
+        noisy.warning("hello")
+    noisy.handlers.clear()
+    assert [record.body for record in exported()] == ["hello"]
+
+
+def test_no_recursion_and_no_access_lines(capture: LogCapture) -> None:
+    class Loud:
+        def __str__(self) -> str:
+            logging.getLogger("inner").warning("from inside")
+            return "loud"
+
+    logging.getLogger("shop").warning("%s", Loud())
+    for name in ("otelkit", "opentelemetry.sdk", "uvicorn.access"):
+        logging.getLogger(name).warning("not ours to take")
+    bodies = [record.body for record in exported()]
+    assert bodies.count("loud") == 1
+    assert "not ours to take" not in bodies
+
+
+def test_wrong_arguments_keep_the_words(capture: LogCapture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    logging.getLogger("shop").warning("%d things", "many")
+    assert exported()[0].body == "%d things (arguments do not fit)"
+
+
+def test_structlog_that_prints_arrives(capture: LogCapture, log_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    structlog.reset_defaults()
+    structlog.configure(processors=[structlog.processors.JSONRenderer()])
+    log = structlog.get_logger()
+    log.info("order shipped", order=7)
+    try:
+        raise KeyError("x")
+    except KeyError:
+        log.exception("failed")
+    first, second = exported()
+    assert (first.body, first.attributes["order"], first.severity_text) == ("order shipped", 7, "INFO")
+    assert second.severity_text == "ERROR"
+    assert "KeyError" in second.attributes["exception.stacktrace"]
+    assert '"order": 7' in capsys.readouterr().out  # what the application prints is as it was
+    assert lines(log_file)[0]["body"] == "order shipped"
+
+
+def test_structlog_through_logging_arrives_once(capture: LogCapture) -> None:
+    structlog.configure(
+        processors=[structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    structlog.get_logger("shop").warning("order late", order=8)
+    structlog.reset_defaults()
+    (record,) = exported()
+    assert (record.body, record.attributes["order"]) == ("order late", 8)
+
+
+def test_classic_fields(pseudonyms: Pseudonymiser) -> None:
+    formatter = JsonFormatter("classic", Redactor().text, IdentityGuard(pseudonyms, "consent"))
+    line = json.loads(
+        formatter.format(logging.makeLogRecord({"name": "a", "msg": "hi", "levelno": 20, "levelname": "INFO"}))
+    )
+    assert {"asctime", "levelname", "name", "message"} <= set(line)
+
+
+def _write(path: str, worker: int) -> None:
+    handler = SharedRotatingFileHandler(path, maxBytes=20_000, backupCount=200, delay=True)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    for i in range(500):
+        handler.handle(logging.makeLogRecord({"msg": f"{worker}-{i} {'x' * 50}", "levelno": 20}))
+    handler.close()
+
+
+def test_several_processes_share_a_rotated_file_and_lose_no_line(tmp_path: Path) -> None:
+    path = str(tmp_path / "app.jsonl")
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_write, args=(path, n)) for n in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    found = [line.split()[0] for file in tmp_path.glob("app.jsonl*") for line in file.read_text().splitlines()]
+    assert len(found) == len(set(found)) == 1500
