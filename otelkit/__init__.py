@@ -11,7 +11,6 @@
 """
 
 from otelkit.errors import MissingExtraError, OtelkitError, SettingsError
-from otelkit.sdk.bootstrap import flush, init, shutdown
 from otelkit.sdk.context import bind, session
 from otelkit.sdk.decorators import (
     record_chunk,
@@ -28,7 +27,8 @@ from otelkit.sdk.decorators import (
     traced_workflow,
 )
 from otelkit.sdk.events import define_event, track
-from otelkit.sdk.instruments import counter, gauge, histogram, up_down_counter
+from otelkit.sdk.lifecycle import flush, init, shutdown
+from otelkit.sdk.own_metrics import counter, gauge, histogram, up_down_counter
 
 __all__ = [
     "MissingExtraError",

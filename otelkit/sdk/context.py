@@ -11,16 +11,18 @@ from collections.abc import Callable, Iterable, Mapping
 from contextvars import Token
 from dataclasses import dataclass, field
 from types import MappingProxyType, TracebackType
-from typing import Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import Context
 
 from otelkit.sdk.guard import guard, log_sparsely
-from otelkit.sdk.identity import Pseudonymiser
 from otelkit.semconv.attributes import Core, GenAI, Otelkit
 from otelkit.semconv.events import CONSENT_CATEGORIES, Consent
+
+if TYPE_CHECKING:
+    from otelkit.sdk.identity import Pseudonymiser
 
 __all__ = [
     "SessionInfo",

@@ -17,7 +17,7 @@ def _own_sitecustomize() -> None:
 
 def _start_telemetry() -> None:
     try:
-        from otelkit.sdk.bootstrap import init
+        from otelkit.sdk.lifecycle import init
 
         init()
     except Exception as error:  # noqa: BLE001 - the application starts whatever telemetry does
