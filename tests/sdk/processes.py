@@ -74,6 +74,7 @@ def service(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+    assert "internal error swallowed" not in running.output, running.output
 
 
 def _wait(running: Service, ready: str) -> None:
