@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from typing import Any, Final
 from otelkit.model import LogRecord, Resource, Scope, Span, SpanEvent, SpanKind, StatusCode
 from otelkit.semconv.attributes import Core, GenAI, Otelkit
 
-__all__ = ["HOSTILE", "Shop", "build", "trace_id"]
+__all__ = ["HOSTILE", "LOCAL_MODEL", "Shop", "batches", "build", "trace_id"]
 
 SECOND: Final = 1_000_000_000
 LOCAL_MODEL: Final = "mistral-nemo-ft"
@@ -40,10 +41,10 @@ _STACK: Final = """Traceback (most recent call last):
     raise TimeoutError(f"orders did not answer within {timeout} s")
 TimeoutError: orders did not answer within 5.0 s"""
 _ASKED: Final = (
-    ("Where is my order 1182?", "It left the warehouse on Tuesday and should reach you tomorrow."),
+    ("Where is my order {}?", "It left the warehouse on Tuesday and should reach you tomorrow."),
     ("Compare the two standing desks and tell me which is quieter", "The Oslo is quieter: 38 dB against 46 dB."),
     ("Summarise the return policy for electronics bought abroad", "Thirty days, with the receipt; shipping is yours."),
-    ("Can I change the delivery address of order 2207?", "Yes, until it is packed. Where should it go?"),
+    ("Can I change the delivery address of order {}?", "Yes, until it is packed. Where should it go?"),
     ("Which of your lamps are dimmable?", "Aurora, Fjord and Lumen; all three down to one per cent."),
     ("Do you ship to Iceland?", "Yes, within six working days."),
     ("What does the three-year warranty cover?", "Parts and labour; not batteries."),
@@ -134,6 +135,7 @@ def _chat(
     first: float | None = None,
     messages: tuple[list[Any], list[Any]] | None = None,
     finish: str = "stop",
+    error: str = "",
 ) -> bytes:
     more: dict[str, Any] = {
         GenAI.OPERATION: "chat",
@@ -151,7 +153,9 @@ def _chat(
         more |= {GenAI.TIME_TO_FIRST_CHUNK: first, GenAI.REQUEST_STREAM: True}
     if messages is not None:
         more |= {GenAI.INPUT_MESSAGES: json.dumps(messages[0]), GenAI.OUTPUT_MESSAGES: json.dumps(messages[1])}
-    return trace.span(f"chat {model}", begin, end, parent, kind=SpanKind.CLIENT, more=more)
+    if error:
+        more[Core.ERROR_TYPE] = error
+    return trace.span(f"chat {model}", begin, end, parent, kind=SpanKind.CLIENT, more=more, error=error)
 
 
 def _said(role: str, text: str) -> dict[str, Any]:
@@ -220,6 +224,8 @@ def _order(trace: _Trace, begin: float, end: float, parent: bytes, order: int, *
 
 def _conversation(shop: Shop, place: int, start: int, chance: random.Random, *, failing: bool) -> None:
     question, answer = _ASKED[place % len(_ASKED)]
+    number = 1100 + place * 37 % 900
+    question = question.format(number)
     pace = chance.uniform(0.7, 1.5)
     user, group = f"u-{place % 17:02d}{'abcdef'[place % 6]}93c0", ("acme", "globex", "initech")[place % 3]
     base = {
@@ -233,7 +239,7 @@ def _conversation(shop: Shop, place: int, start: int, chance: random.Random, *, 
     tool_time = (5.0 if failing else 0.2 * pace) if orders else 0.0
     model = "gpt-4o" if "Compare" in question else "gpt-4o-mini"
     asks = [_said("system", "You are a shop's assistant. Use the tools."), _said("user", question)]
-    plan, talk = 0.76 * pace, (3.1 if model == "gpt-4o" else 1.84) * pace
+    plan, talk = 0.76 * pace, (5.6 if model == "gpt-4o" else 1.84) * pace
     total = 0.55 + plan * orders + tool_time + talk
     root = trace.span(
         *("POST /chat", 0.0, total),
@@ -250,12 +256,12 @@ def _conversation(shop: Shop, place: int, start: int, chance: random.Random, *, 
     agent_id = trace.span("invoke_agent support", 0.42, total - 0.06, root, more=agent)
     at = 0.43
     if orders:
-        call = _called("search_orders", {"id": 1182})
+        call = _called("search_orders", {"id": number})
         _chat(trace, at, at + plan, agent_id, model, tokens=(388, 21, 0), messages=(asks, [call]), finish="tool_call")
         at += plan + 0.01
-        _order(trace, at, at + tool_time, agent_id, 1182, failing=failing)
+        _order(trace, at, at + tool_time, agent_id, number, failing=failing)
         at += tool_time + 0.01
-        result = {"error": "timeout"} if failing else {"id": 1182, "status": "shipped", "since": "Tue"}
+        result = {"error": "timeout"} if failing else {"id": number, "status": "shipped", "since": "Tue"}
         asks = [*asks, call, _answered(result)]
     if failing and orders:
         answer = "I could not reach the order system. Please try again in a few minutes."
@@ -279,7 +285,20 @@ def _conversation(shop: Shop, place: int, start: int, chance: random.Random, *, 
         trace.log(ends, 13, "answer is shorter than usual", final, length=len(answer))
 
 
-def _special(shop: Shop, now: int) -> None:
+def _refused(shop: Shop, place: int, start: int) -> None:
+    """A request that fails because the model's provider does."""
+    trace = _Trace(shop, f"refused-{place}", start, {Core.USER_ID: f"u-{place % 17:02d}c93c0"})
+    root = trace.span(
+        *("POST /chat", 0, 1.3),
+        kind=SpanKind.SERVER,
+        error="the provider is overloaded",
+        more={Core.HTTP_METHOD: "POST", Core.HTTP_ROUTE: "/chat", Core.HTTP_STATUS: 503, Core.ERROR_TYPE: "503"},
+    )
+    messages = ([_said("user", _ASKED[place % len(_ASKED)][0].format(place))], [])
+    _chat(trace, 0.1, 1.2, root, "gpt-4o", tokens=None, messages=messages, error="RateLimitError")
+
+
+def _unusual(shop: Shop, now: int) -> None:
     """One trace each of what is not usual."""
     trace = _Trace(shop, "unpriced", now - 130 * SECOND, {Core.USER_ID: "u-7f3a", GenAI.CONVERSATION_ID: "c-dutch"})
     root = trace.span("POST /chat", 0, 4.12, kind=SpanKind.SERVER, more={Core.HTTP_ROUTE: "/chat"})
@@ -299,6 +318,9 @@ def _special(shop: Shop, now: int) -> None:
         at = 0.1 + part * 0.6
         trace.span("embeddings text-embedding-3-small", at, at + 0.5, root, kind=SpanKind.CLIENT, more=given)
 
+
+def _hostile(shop: Shop, now: int) -> None:
+    """Markup and long values wherever a sender can put a string."""
     script, image, turned, braces = HOSTILE
     trace = _Trace(shop, "hostile", now - 160 * SECOND, {Core.USER_ID: script, GenAI.CONVERSATION_ID: image})
     root = trace.span(image, 0, 0.9, kind=SpanKind.SERVER, more={Core.HTTP_ROUTE: script, image: turned})
@@ -316,18 +338,25 @@ def _special(shop: Shop, now: int) -> None:
     trace.log(0.5, 17, f"{script} {image} {turned}", call, **{script: image, "long": "z" * 100_000})
 
 
-def build(now: float, conversations: int = 180, minutes: float = 115) -> Shop:
+def build(now: float, conversations: int = 180, minutes: float = 115, *, hostile: bool = True) -> Shop:
     """Return ``conversations`` chats spread over the ``minutes`` before ``now`` (seconds since the epoch), and more.
 
-    In the last half hour ``search_orders`` fails for every third one that asks for an order.
+    In the last half hour ``search_orders`` fails for a third of those that ask for an order.
     """
     shop, chance = Shop(), random.Random(7)
     end = int(now * SECOND)
     for place in range(conversations):
-        start = end - int(minutes * 60 * SECOND * (1 - place / conversations)) + int(chance.random() * 20 * SECOND)
+        share = place / conversations
+        share += 0.05 * math.sin(4 * math.pi * share)  # busier and quieter times
+        start = end - int(minutes * 60 * SECOND * (1 - share)) + int(chance.random() * 20 * SECOND)
+        start = min(start, end - 12 * SECOND)
         recent = start > end - 30 * 60 * SECOND
-        _conversation(shop, place, min(start, end - 12 * SECOND), chance, failing=recent and place % 24 in (0, 8, 19))
-    _special(shop, end)
+        _conversation(shop, place, start, chance, failing=recent and place % 24 in (0, 19))
+        if place % 60 == 17:
+            _refused(shop, place, start)
+    _unusual(shop, end)
+    if hostile:
+        _hostile(shop, end)
     return shop
 
 

@@ -10,7 +10,9 @@ export class ApiError extends Error {
    */
   constructor(message, { status = 0, parameter = null, allowed = null } = {}) {
     super(message);
-    Object.assign(this, { status, parameter, allowed });
+    this.status = status;
+    this.parameter = parameter;
+    this.allowed = allowed;
   }
 }
 

@@ -36,8 +36,9 @@ function App() {
     document.title = current.path ? `${current.name} · otelkit` : "otelkit";
   }, [current]);
   useKeys((event) => {
-    if (event.key !== "Escape" || document.activeElement === document.body) return false;
-    document.activeElement.blur();
+    const at = document.activeElement;
+    if (event.key !== "Escape" || at === document.body || !(at instanceof HTMLElement)) return false;
+    at.blur();
     return true;
   });
   return html`

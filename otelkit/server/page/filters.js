@@ -66,6 +66,7 @@ const spoken = (ms) => (ms >= 1000 ? `${ms / 1000} s` : `${ms} ms`);
  * @returns {{changes: Record<string, string|null>, page: string, error: string}} `page` is where these filters apply
  */
 export function parse(text, page) {
+  /** @type {Record<string, string|null>} */
   const changes = {};
   const words = [];
   let target = page;

@@ -87,7 +87,7 @@ export function rateParts(perSecond) {
 export function difference(change, unit) {
   if (change === null || change === undefined) return "";
   const size = Math.abs(change * 100);
-  const text = size < 0.05 ? "0" : size < 9.95 ? String(Number(size.toFixed(unit === "points" ? 1 : 0)) || "< 1") : whole(Math.round(size));
+  const text = size < 9.95 ? String(Number(size.toFixed(unit === "points" ? 1 : 0))) : whole(Math.round(size));
   const sign = text === "0" ? "±" : change > 0 ? "+" : "−";
   return unit === "ratio" && size >= 1000 ? `× ${figures(change + 1)}` : `${sign}${text} ${unit === "points" ? "pt" : "%"}`;
 }

@@ -3,7 +3,8 @@
 import { h } from "./vendor/preact.js";
 import htm from "./vendor/htm.js";
 
-export const html = htm.bind(h);
+/** @type {(strings: TemplateStringsArray, ...values: any[]) => any} */
+export const html = /** @type {any} */ (htm).bind(h);
 export { render } from "./vendor/preact.js";
 export { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/hooks.js";
 

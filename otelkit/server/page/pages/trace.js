@@ -30,7 +30,7 @@ export function Trace({ query, revision }) {
     return Boolean(next);
   });
   useEffect(() => {
-    if (document.activeElement?.closest(".wf")) document.querySelector(".sp.on")?.focus({ preventScroll: true });
+    if (document.activeElement?.closest(".wf")) /** @type {HTMLElement|null} */ (document.querySelector(".sp.on"))?.focus({ preventScroll: true });
   }, [selected]);
   const back = html`<a class="back" href=${listAddress(query)}>← Traces</a>`;
   if (error && !data) return html`${back}<${error.status === 404 ? Gone : Trouble} error=${error} id=${query.trace} />`;

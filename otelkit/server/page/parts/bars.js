@@ -30,6 +30,7 @@ export function TokenBar({ tokens, cost, unpriced }) {
   const cached = tokens.cached || 0;
   const fresh = Math.max(0, (tokens.input || 0) - cached);
   const total = cached + fresh + (tokens.output || 0);
+  /** @type {Array<[string, number]>} */
   const parts = [["cached", cached], ["input", fresh], ["output", tokens.output || 0]];
   const extra = [
     tokens.reasoning ? `${whole(tokens.reasoning)} of the output for reasoning` : "",

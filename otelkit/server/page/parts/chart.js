@@ -3,7 +3,10 @@
 import { html, useEffect, useRef, useState } from "../html.js";
 import { hour } from "../format.js";
 import { useMedia } from "../state.js";
-import uPlot from "../vendor/uplot.js";
+import plain from "../vendor/uplot.js";
+
+/** @type {any} the vendored file has no types */
+const uPlot = plain;
 
 const AXIS = 26;
 
@@ -13,6 +16,21 @@ const AXIS = 26;
  *   write: (value: number) => string, label: string, onZoom?: (from: number, to: number) => void}} StackProps
  *   `times` and `step` in milliseconds; `partial`: the last step is still filling up
  */
+
+const FEWEST = 12;
+
+/**
+ * Where to begin to draw: a range that was fitted to the data may still begin long before it.
+ * @param {{auto: boolean}} range
+ * @param {Array<Array<number|null>>} lists values by step
+ * @returns {number} the first step worth drawing
+ */
+export function firstStep(range, lists) {
+  if (!range.auto) return 0;
+  const steps = Math.max(0, ...lists.map((list) => list.length));
+  const found = lists.map((list) => list.findIndex((value) => value)).filter((at) => at >= 0);
+  return Math.max(0, Math.min(steps - FEWEST, Math.min(steps, ...found) - 1));
+}
 
 /** Layers stacked on each other. @param {StackProps} props */
 export function Stack(props) {
@@ -70,7 +88,7 @@ function options(latest, box, hover) {
   const colour = (name) => style.getPropertyValue(name).trim();
   const surface = colour("--panel");
   const line = colour("--line2");
-  const paths = bars ? uPlot.paths.bars({ size: [0.78, 26], align: 1 }) : uPlot.paths.linear();
+  const paths = bars ? uPlot.paths.bars({ size: [0.78, 48], align: 1 }) : uPlot.paths.linear();
   const zoom = Boolean(latest.current.onZoom);
   return {
     width: Math.max(1, box.clientWidth),
@@ -83,7 +101,7 @@ function options(latest, box, hover) {
       {
         stroke: colour("--ink3"), font: `11px ${style.fontFamily}`, size: AXIS, gap: 6, space: 90,
         grid: { show: false }, ticks: { show: false },
-        values: (_, splits) => splits.map((second) => hour(second * 1000)),
+        values: (drawn, splits) => splits.map((second) => (atEdge(drawn, second) ? "" : hour(second * 1000))),
       },
       { show: true, size: 0, values: () => [], grid: { stroke: line, width: 1 }, ticks: { show: false }, space: 46 },
     ],
@@ -109,6 +127,12 @@ function options(latest, box, hover) {
     },
   };
 }
+
+/** Whether a label there would be cut off. @param {any} drawn @param {number} second */
+const atEdge = (drawn, second) => {
+  const place = drawn.valToPos(second, "x");
+  return place < 18 || place > drawn.width - 18;
+};
 
 /** Pale what is still filling up. @param {any} drawn @param {StackProps} props @param {string} surface */
 function veil(drawn, { times, bars, step }, surface) {

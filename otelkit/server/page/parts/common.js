@@ -70,9 +70,9 @@ export const Nothing = ({ title, children }) => html`<div class="nothing"><b>${t
  * @param {1|-1} step
  */
 export function moveFocus(step) {
-  const rows = [...document.querySelectorAll("[data-row]")];
+  const rows = /** @type {HTMLElement[]} */ ([...document.querySelectorAll("[data-row]")]);
   if (!rows.length) return false;
-  const at = rows.indexOf(document.activeElement);
+  const at = rows.indexOf(/** @type {HTMLElement} */ (document.activeElement));
   const next = rows[at < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(rows.length - 1, Math.max(0, at + step))];
   next.focus({ preventScroll: true });
   next.scrollIntoView({ block: "nearest" });

@@ -88,14 +88,14 @@ function Failure({ span }) {
   const type = raised[0]?.attributes["exception.type"] || span.attributes?.["error.type"];
   return html`
     <div class="failure">
-      <b>${type ? String(type) : "Failed"}</b>${span.status_message && html`<p dir="auto">${span.status_message}</p>`}
+      <b title=${type ? String(type) : undefined}>${type ? String(type).split(".").at(-1) : "Failed"}</b>${span.status_message && html`<p dir="auto">${span.status_message}</p>`}
       ${raised.map(({ attributes }, at) => html`<${Raised} key=${at} attributes=${attributes} said=${span.status_message} />`)}
     </div>`;
 }
 
 /** @param {{attributes: any, said: string|null}} props */
 const Raised = ({ attributes, said }) => html`
-  ${attributes["exception.message"] && attributes["exception.message"] !== said && html`<p dir="auto">${String(attributes["exception.message"])}</p>`}
+  ${attributes["exception.message"] && !said?.includes(attributes["exception.message"]) && html`<p dir="auto">${String(attributes["exception.message"])}</p>`}
   ${attributes["exception.stacktrace"] && html`<details open><summary>Stack</summary><pre>${String(attributes["exception.stacktrace"])}</pre></details>`}`;
 
 /** @param {{span: any, query: import("../state.js").Query}} props */

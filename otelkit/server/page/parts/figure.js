@@ -40,7 +40,7 @@ export function Figure({ figure, range, query }) {
 function below(figure) {
   const changed = difference(figure.change, figure.change_unit);
   const total = figure.total === null || figure.value === null ? "" : `${countParts(figure.total).value}${countParts(figure.total).unit && ` ${countParts(figure.total).unit}`} in all`;
-  return [changed, total].filter(Boolean).join(" · ") || (figure.value === null ? "\u00a0" : "nothing to compare yet");
+  return [changed, total].filter(Boolean).join(" · ") || "\u00a0";
 }
 
 /** @param {any} figure */

@@ -5,6 +5,12 @@ import { html, useState } from "../html.js";
 import { Copy } from "./common.js";
 
 const LONG = 1600;
+/** What the roles are called where nothing but the direction is known. */
+const DIRECTIONS = {
+  tool: { input: "arguments", output: "result", tool: "result" },
+  llm: { input: "user", output: "assistant" },
+  agent: { input: "asked", output: "answered" },
+};
 const ROLES = { human: "user", ai: "assistant", model: "assistant", function: "tool" };
 
 /**
@@ -28,7 +34,7 @@ export function Messages({ span }) {
 
 /** @param {{message: any, called: Record<string, string>, span: any, answer?: boolean}} props */
 function Message({ message, called, span, answer }) {
-  const role = (span.step === "tool" && { input: "arguments", output: "result", tool: "result" }[message.role]) || ROLES[message.role] || message.role;
+  const role = DIRECTIONS[span.step]?.[message.role] || ROLES[message.role] || message.role;
   const name = role === "tool" ? called[message.tool_call_id] : "";
   return html`
     <div class=${`msg ${answer ? "answer" : ""}`}>

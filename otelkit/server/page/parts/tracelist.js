@@ -38,7 +38,7 @@ function about(row) {
   const models = row.models.length > 2 ? [...row.models.slice(0, 2), `${row.models.length - 2} more`] : row.models;
   return [
     models.join(", "),
-    row.tools.join(", "),
+    row.tools.filter((tool) => !row.error?.endsWith(` in ${tool}`)).join(", "),
     row.title === row.name ? "" : row.name,
     row.services.length > 1 ? `${row.services.length} services` : "",
     row.user ? `user ${short(row.user)}` : "",
