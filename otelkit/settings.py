@@ -45,6 +45,11 @@ class Option:
     group: str
     secret: bool = False
 
+    @property
+    def scale(self) -> float:
+        """The field is the variable's number times this (seconds from milliseconds)."""
+        return self.parse.scale if isinstance(self.parse, _Number) else 1.0
+
 
 # --- parsers: text → value, ValueError says what is allowed --------------------------------------
 
@@ -62,19 +67,27 @@ def _flag(text: str) -> bool:
     raise ValueError("true or false (also 1/0, yes/no, on/off)")
 
 
-def _number(low: float, high: float = math.inf, *, scale: float = 1.0) -> Parser:
-    allowed = f"a number from {low:g}" + (f" to {high:g}" if high < math.inf else " up")
+@dataclass(frozen=True, slots=True)
+class _Number:
+    """A number in the variable's unit; the field holds it times ``scale``."""
 
-    def parse(text: str) -> float:
+    low: float
+    high: float = math.inf
+    scale: float = 1.0
+
+    def __call__(self, text: str) -> float:
+        allowed = f"a number from {self.low:.12g}" + (f" to {self.high:.12g}" if self.high < math.inf else " up")
         try:
             value = float(text)
         except ValueError:
             raise ValueError(allowed) from None
-        if not low <= value <= high or math.isinf(value):  # false for NaN too
+        if not self.low <= value <= self.high or math.isinf(value):  # false for NaN too
             raise ValueError(allowed)
-        return value * scale
+        return value * self.scale
 
-    return parse
+    def in_code(self) -> _Number:
+        """The same for an argument, which is in the field's unit."""
+        return _Number(self.low * self.scale, self.high * self.scale)
 
 
 def _integer(low: int, high: int | None = None) -> Parser:
@@ -277,7 +290,7 @@ class Settings:
     export_timeout: float = _option(
         "OTEL_EXPORTER_OTLP_TIMEOUT",
         default=10.0,
-        parse=_number(0.05, 600),
+        parse=_Number(0.05, 600),
         group="Export",
         meaning="Seconds one export attempt may take.",
     )
@@ -291,14 +304,14 @@ class Settings:
     flush_interval: float = _option(
         "OTELKIT_FLUSH_SECONDS",
         default=1.0,
-        parse=_number(0.01, 60),
+        parse=_Number(0.01, 60),
         group="Export",
         meaning="Seconds between exports of spans and logs.",
     )
     metric_interval: float = _option(
         "OTEL_METRIC_EXPORT_INTERVAL",
         default=15.0,
-        parse=_number(100, 3_600_000, scale=0.001),
+        parse=_Number(100, 3_600_000, scale=0.001),
         group="Export",
         meaning="Milliseconds between exports of metrics (default 15000).",
     )
@@ -320,7 +333,7 @@ class Settings:
     shutdown_timeout: float = _option(
         "OTELKIT_SHUTDOWN_SECONDS",
         default=5.0,
-        parse=_number(0, 600),
+        parse=_Number(0, 600),
         group="Export",
         meaning="Seconds the exit of the process waits at most for unsent telemetry.",
     )
@@ -336,7 +349,7 @@ class Settings:
     sampler_ratio: float = _option(
         "OTEL_TRACES_SAMPLER_ARG",
         default=1.0,
-        parse=_number(0, 1),
+        parse=_Number(0, 1),
         group="Traces",
         meaning="Share of traces for the traceidratio samplers, 0 to 1.",
     )
@@ -374,7 +387,7 @@ class Settings:
     slow_request_seconds: float = _option(
         "OTELKIT_SLOW_REQUEST_SECONDS",
         default=2.0,
-        parse=_number(0.001),
+        parse=_Number(0.001),
         group="Traces",
         meaning="Requests longer than this many seconds are marked otelkit.slow.",
     )
@@ -527,6 +540,38 @@ class Settings:
         meaning="Providers whose calls cost nothing, such as ollama. Undeclared local providers count as unknown.",
     )
 
+    # --- known from other tools, for parts of otelkit that later versions bring; set ones are said at start
+    sentry_dsn: str = _option(
+        "SENTRY_DSN",
+        default="",
+        group="Later versions",
+        secret=True,
+        meaning="Where errors go in Sentry. Not used yet: nothing is sent there.",
+    )
+    sentry_traces_rate: float = _option(
+        "SENTRY_TRACES_RATE",
+        default=0.0,
+        parse=_Number(0, 1),
+        group="Later versions",
+        meaning="Share of traces Sentry gets, 0 to 1. Not used yet.",
+    )
+    posthog_key: str = _option(
+        "OTELKIT_POSTHOG_KEY",
+        "POSTHOG_API_KEY",
+        default="",
+        group="Later versions",
+        secret=True,
+        meaning="Project key of PostHog. Not used yet: nothing is sent there.",
+    )
+    posthog_host: str = _option(
+        "OTELKIT_POSTHOG_HOST",
+        "POSTHOG_HOST",
+        default="",
+        parse=_url,
+        group="Later versions",
+        meaning="Address of PostHog. Not used yet.",
+    )
+
     # --- server
     host: str = _option(
         "OTELKIT_HOST", default="127.0.0.1", group="Server", meaning="Address `otelkit serve` listens on."
@@ -608,9 +653,9 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
 _URL_CREDENTIALS: Final = re.compile(r"//[^/@\s]*@")
 
 
-def _parsed(variable: str, option: Option, text: str) -> object:
+def _parsed(variable: str, option: Option, text: str, parse: Parser | None = None) -> object:
     try:
-        return option.parse(text)
+        return (parse or option.parse)(text)
     except ValueError as error:
         shape = f"{len(text)} characters" if option.secret else repr(_URL_CREDENTIALS.sub("//…@", text[:80]))
         raise SettingsError(f"{variable} is {shape}, but must be {error}") from None
@@ -620,6 +665,5 @@ def _checked(name: str, option: Option, value: object) -> object:
     """An override given in code: text and plain numbers are checked as the environment's are, other types are taken."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float, Path)):
         return value
-    if option.parse is OPTIONS["metric_interval"].parse:  # seconds in code, milliseconds in the standard variable
-        return float(value) if not isinstance(value, Path) else value
-    return _parsed(f"{name}=", option, str(value))
+    parse = option.parse.in_code() if isinstance(option.parse, _Number) else option.parse
+    return _parsed(f"{name}=", option, str(value), parse)

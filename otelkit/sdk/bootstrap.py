@@ -37,7 +37,7 @@ from otelkit.sdk.runtime import Runtime, metric_views
 from otelkit.sdk.sampling import sampler_of
 from otelkit.sdk.steps import State
 from otelkit.semconv.attributes import Core, Otelkit
-from otelkit.settings import Settings, load, read_table
+from otelkit.settings import OPTIONS, Settings, load, read_table
 
 if TYPE_CHECKING:
     from otelkit.sdk.integrations.prometheus import PrometheusPage
@@ -132,6 +132,9 @@ def _start(settings: Settings) -> None:
         _Process.fork_hooked = True
         atexit.register(shutdown)
         on_fork(_after_fork)
+    for name in ("sentry_dsn", "posthog_key"):
+        if getattr(settings, name):
+            logger.warning("%s is set, but this version sends nothing there yet", OPTIONS[name].variables[-1])
     if not (settings.endpoint or settings.traces_endpoint or settings.protocol == "grpc"):
         logger.warning(
             "no endpoint is set: telemetry goes to %s. "

@@ -321,3 +321,46 @@ def test_json_lines_on_file_and_console(sink: OtlpSink, tmp_path: Path) -> None:
         assert len(line["trace_id"]) == 32
         assert '"looking for order 5"' in shop.output
         assert "jane@example.com" not in log_file.read_text()
+
+
+def test_slow_requests_are_marked_and_counted(sink: OtlpSink, tmp_path: Path) -> None:
+    environment = {"OTELKIT_ENDPOINT": sink.address, "OTELKIT_SLOW_REQUEST_SECONDS": "0.2"}
+    with processes.service(UVICORN, tmp_path, environment) as shop:
+        shop.get("/stream")
+        shop.get("/orders/1")
+        shop.get("/flush")
+    assert sink.span("GET /stream").attributes["otelkit.slow"] is True
+    assert "otelkit.slow" not in sink.span("GET /orders/{number}").attributes
+    slow = {str(p.attributes["http.route"]): p.value for p in sink.latest("otelkit.http.slow_requests")}
+    assert (slow["/stream"], slow["/orders/{number}"]) == (1, 0)
+
+
+def test_prices_of_ones_own_and_free_providers(sink: OtlpSink, tmp_path: Path) -> None:
+    prices = tmp_path / "prices.toml"
+    prices.write_text('[openai."acme-ft"]\ninput = 1.0\noutput = 2.0\n')
+    code = """
+import otelkit
+otelkit.init(service="x", instrument=False)
+for provider, model in (("openai", "acme-ft"), ("ollama", "llama3"), ("openai", "other-ft")):
+    with otelkit.traced_llm(model, provider=provider):
+        otelkit.record_usage(input_tokens=1_000_000, output_tokens=500_000)
+"""
+    environment = {"OTELKIT_PRICES": str(prices), "OTELKIT_FREE_PROVIDERS": "ollama", "OTELKIT_ENDPOINT": sink.address}
+    assert processes.python(code, environment).returncode == 0
+    assert sink.span("chat acme-ft").attributes["otelkit.cost.usd"] == 2.0
+    assert sink.span("chat llama3").attributes["otelkit.cost.usd"] == 0.0
+    assert "otelkit.cost.usd" not in sink.span("chat other-ft").attributes
+    prices.write_text("[openai]\nx = ")
+    done = processes.python(code, environment)
+    assert done.returncode == 1
+    assert "prices.toml is no valid TOML" in done.stderr
+
+
+def test_variables_for_later_versions_are_said() -> None:
+    done = processes.python(
+        "import otelkit; otelkit.init(endpoint='http://127.0.0.1:9', instrument=False); otelkit.shutdown(0)",
+        {"SENTRY_DSN": "https://key@sentry.example/1", "POSTHOG_API_KEY": "phc_secret"},
+    )
+    assert "SENTRY_DSN is set, but this version sends nothing there yet" in done.stderr
+    assert "POSTHOG_API_KEY is set" in done.stderr
+    assert "phc_secret" not in done.stderr
