@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otelkit.mapping.counting import CallLedger, is_counted
-from otelkit.model import Span
+from otelkit.model import Scope, Span
 
 
 def ident(number: int) -> bytes:
@@ -74,6 +74,43 @@ def test_without_a_response_id_model_and_tokens_decide() -> None:
 )
 def test_what_is_no_duplicate(spans: tuple[Span, ...]) -> None:
     assert duplicates(*spans) == []
+
+
+def by(scope: str, span: Span) -> Span:
+    return span._replace(scope=Scope(scope))
+
+
+def test_an_instrumentation_that_does_not_nest_its_spans() -> None:
+    """LangChain's callbacks make no span current: the client's span lies beside theirs, under the same parent."""
+    client, chain = by("openai", call(2, 1, id="r", start=110)), by("langchain", call(3, 1, id="r"))
+    silent = by("langchain", call(3, 1))
+    assert duplicates(client, chain) == duplicates(client, silent) == [3]
+    assert duplicates(chain, client) == duplicates(silent, client) == [2]
+    elsewhere = bytes(15) + b"\x09"  # with nothing around them, each starts a trace of its own
+    assert duplicates(client, chain._replace(trace_id=elsewhere)) == [3]
+    assert duplicates(client, silent._replace(trace_id=elsewhere)) == []
+    outer = by("otelkit", call(1, 9, id="r", end=300))
+    assert duplicates(client, chain, outer) == [3, 1]
+
+
+def test_calls_side_by_side_that_look_alike_stay_calls() -> None:
+    inner = by("openai", call(2, 1, start=110, end=190))
+    assert duplicates(inner, by("langchain", call(3, 1, tokens=(None, None)))) == []
+    assert duplicates(inner, by("langchain", call(3, 1, start=150, end=250))) == []  # overlaps, does not contain
+    assert duplicates(inner, by("openai", call(3, 1))) == []
+    assert duplicates(inner, by("otelkit", call(3, 1))) == []
+    assert duplicates(inner, by("langchain", call(3, 1)), by("langchain", call(4, 1))) == [3]  # one each
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 30)] * 4), min_size=1, max_size=8))
+def test_equal_calls_at_once_stay_as_many_as_they_are(calls: list[tuple[int, int, int, int]]) -> None:
+    """However they overlap: the client's span lies within the chain's, and spans come as they end."""
+    spans = []
+    for number, (begin, before, length, after) in enumerate(calls, start=2):
+        start = begin + before
+        spans.append(by("openai", call(number, 1, start=start, end=start + length)))
+        spans.append(by("langchain", call(number + 20, 1, start=begin, end=start + length + after + 1)))
+    assert len(duplicates(*sorted(spans, key=lambda span: span.end))) == len(calls)
 
 
 def test_embeddings_count_once_too() -> None:

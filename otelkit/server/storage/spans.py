@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, select, update
 
 from otelkit.mapping.counting import CallLedger
-from otelkit.model import Attributes, Span, SpanEvent, SpanLink
+from otelkit.model import Attributes, Scope, Span, SpanEvent, SpanLink
 from otelkit.semconv.attributes import GenAI, Otelkit
 from otelkit.server.storage import schema, sqlite
 from otelkit.server.storage.facts import SeriesKey, SpanFact, Tokens
@@ -23,6 +23,7 @@ __all__ = ["SpanWriter"]
 
 _OTHER: Final = "(other)"
 _DEEPEST: Final = 64
+_ANY_SCOPE: Final = Scope()
 _NOBODY: Final = Who(None, None, None, None)
 
 
@@ -176,6 +177,7 @@ def _restating(facts: Sequence[SpanFact]) -> set[bytes]:
     """Return the spans whose call another one counts, the whole trace seen in the order in which its spans ended.
 
     A ledger of its own for each look, so that neither the order of arrival nor a repeated batch makes a difference.
+    What the ledger can only tell by scope is left to the sender's own marks: stored rows do not know their scope.
     """
     if not _nested(facts):
         return set()
@@ -183,7 +185,7 @@ def _restating(facts: Sequence[SpanFact]) -> set[bytes]:
     return {
         fact.span.span_id
         for fact in sorted(facts, key=lambda fact: (fact.end, -fact.start))
-        if ledger.observe(fact.span)
+        if ledger.observe(fact.span._replace(scope=_ANY_SCOPE))
     }
 
 
