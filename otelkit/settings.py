@@ -21,7 +21,16 @@ from urllib.parse import unquote, urlsplit
 
 from otelkit.errors import SettingsError
 
-__all__ = ["OPTIONS", "Option", "Settings", "current_environment", "data_directory", "load", "read_table"]
+__all__ = [
+    "OPTIONS",
+    "Option",
+    "Settings",
+    "current_environment",
+    "data_directory",
+    "load",
+    "read_table",
+    "without_credentials",
+]
 
 T = TypeVar("T")
 Parser = Callable[[str], Any]
@@ -181,7 +190,8 @@ def _option(
     option = Option(variables, meaning, parse, group, secret)
     if isinstance(default, dict):
         return dataclasses.field(default_factory=default.copy, metadata={"option": option}, repr=not secret)
-    return dataclasses.field(default=default, metadata={"option": option}, repr=not secret)
+    shown = not secret and parse is not _url  # an address may hold credentials
+    return dataclasses.field(default=default, metadata={"option": option}, repr=shown)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -650,14 +660,19 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
     return settings if settings.enable_telemetry else dataclasses.replace(settings, disabled=True)
 
 
-_URL_CREDENTIALS: Final = re.compile(r"//[^/@\s]*@")
+_URL_CREDENTIALS: Final = re.compile(r"//[^/\s]*@")
+
+
+def without_credentials(address: str) -> str:
+    """An address as it may be shown: ``https://…@host`` for ``https://user:password@host``."""
+    return _URL_CREDENTIALS.sub("//…@", address)
 
 
 def _parsed(variable: str, option: Option, text: str, parse: Parser | None = None) -> object:
     try:
         return (parse or option.parse)(text)
     except ValueError as error:
-        shape = f"{len(text)} characters" if option.secret else repr(_URL_CREDENTIALS.sub("//…@", text[:80]))
+        shape = f"{len(text)} characters" if option.secret else repr(without_credentials(text)[:80])
         raise SettingsError(f"{variable} is {shape}, but must be {error}") from None
 
 

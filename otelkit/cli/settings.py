@@ -6,9 +6,9 @@ import argparse
 from itertools import groupby
 from typing import Any, Final
 
-from otelkit.settings import OPTIONS, Option, Settings, load
+from otelkit.settings import OPTIONS, Option, Settings, load, without_credentials
 
-__all__ = ["add_parser", "env_example", "run"]
+__all__ = ["add_parser", "as_variable", "env_example", "run"]
 
 _EPILOG: Final = """examples:
   otelkit settings                 what is set and what it means
@@ -39,7 +39,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"\n{group}")
         for name, option in options:
             value = getattr(settings, name)
-            shown = ("set" if value else "not set") if option.secret else _as_text(value)
+            text = without_credentials(as_variable(option, value))
+            shown = ("set" if value else "not set") if option.secret else text
             print(f"  {option.variables[0]} = {shown}\n      {option.meaning}")
             if option.variables[1:]:
                 print(f"      also: {', '.join(option.variables[1:])}")
@@ -59,12 +60,15 @@ def env_example() -> str:
 
 def _example(option: Option, default: Any) -> list[str]:
     aliases = f" Also: {', '.join(option.variables[1:])}." if option.variables[1:] else ""
-    return [f"# {option.meaning}{aliases}", f"# {option.variables[0]}={_as_text(default)}", ""]
+    return [f"# {option.meaning}{aliases}", f"# {option.variables[0]}={as_variable(option, default)}", ""]
 
 
-def _as_text(value: Any) -> str:
+def as_variable(option: Option, value: Any) -> str:
+    """A field's value as its variable would be written."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, float):
+        return f"{value / option.scale:.12g}"
     if isinstance(value, dict):
         return ",".join(f"{key}={item}" for key, item in value.items())
     if isinstance(value, tuple):

@@ -11,6 +11,7 @@ import grpc
 
 from otelkit.sdk.export.ledger import Signal
 from otelkit.sdk.export.transport import Outcome, partial_refusals
+from otelkit.settings import without_credentials
 
 __all__ = ["GrpcTransport"]
 
@@ -39,7 +40,7 @@ class GrpcTransport:
     def __init__(
         self, address: str, signal: Signal, headers: Mapping[str, str], *, compress: bool, certificate: str | None
     ) -> None:
-        self.address = address
+        self.address = without_credentials(address)
         parts = urlsplit(address)
         target = f"{parts.hostname}:{parts.port or 4317}"
         self._metadata = [(key.lower(), value) for key, value in headers.items()]

@@ -16,6 +16,8 @@ import urllib3
 from google.protobuf.message import DecodeError as ProtobufError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from otelkit.settings import without_credentials
+
 __all__ = ["HttpTransport", "Outcome", "Transport"]
 
 
@@ -38,7 +40,7 @@ class Outcome(NamedTuple):
 class Transport(Protocol):
     """One destination of one signal."""
 
-    address: str
+    address: str  # for people: without credentials
 
     def send(self, body: bytes, timeout: float) -> Outcome:
         """Try once, within ``timeout`` seconds; never raises for what the network does."""
@@ -56,7 +58,8 @@ class HttpTransport:
     def __init__(
         self, address: str, headers: Mapping[str, str], *, compress: bool = False, certificate: str | None = None
     ) -> None:
-        self.address = address
+        self.address = without_credentials(address)
+        self._url = address
         self._headers = {"Content-Type": "application/x-protobuf", "User-Agent": "otelkit", **headers}
         self._compress = compress
         if compress:
@@ -70,7 +73,7 @@ class HttpTransport:
         try:
             response = self._pool.request(
                 "POST",
-                self.address,
+                self._url,
                 body=body,
                 headers=self._headers,
                 timeout=urllib3.Timeout(total=timeout),
