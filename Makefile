@@ -37,7 +37,7 @@ lint: setup ## style, types, layers
 	@$(BIN)/lint-imports --no-cache
 
 docs: setup ## write the generated reference pages and env.example
-	@$(BIN)/python -m otelkit.cli reference --write
+	@$(BIN)/python -m otelkit.cli.reference --write
 
 bench: setup ## the README's figures, as ratios in one run
 	@$(BIN)/python -m benchmarks $(ARGS)
