@@ -48,13 +48,14 @@ def _fill(server: Server, shop: Any) -> None:
 def _pictures(shop: Any) -> list[tuple[str, str, str, tuple[int, int], bool]]:
     """Return name, address, what to wait for, size, and whether it is dark."""
     desk, phone = (1440, 1060), (390, 844)
-    trace = f"/traces/?trace={shop.trace_id('conversation-1195')}"
+    failed = f"/traces/?trace={shop.trace_id('conversation-1195')}"
+    answered = f"/traces/?trace={shop.trace_id('conversation-1192')}"
     return [
         ("overview-light", "/", ".card", desk, False),
         ("overview-dark", "/", ".card", desk, True),
         ("traces-light", "/traces/", "a.tr", desk, False),
-        ("trace-light", trace, ".msg", (1440, 860), False),
-        ("trace-dark", trace, ".msg", (1440, 860), True),
+        ("trace-light", answered, ".msg", (1440, 860), False),
+        ("trace-dark", failed, ".failure", (1440, 860), True),
         ("models-light", "/models/", "table", (1440, 620), False),
         ("logs-light", "/logs/", ".log", (1440, 760), False),
         ("overview-phone", "/", ".card", phone, False),

@@ -133,7 +133,7 @@ def _chat(
     provider: str = "openai",
     tokens: tuple[int, int, int] | None = (402, 705, 0),
     first: float | None = None,
-    messages: tuple[list[Any], list[Any]] | None = None,
+    messages: tuple[list[Any], list[Any] | None] | None = None,
     finish: str = "stop",
     error: str = "",
 ) -> bytes:
@@ -152,7 +152,9 @@ def _chat(
     if first is not None:
         more |= {GenAI.TIME_TO_FIRST_CHUNK: first, GenAI.REQUEST_STREAM: True}
     if messages is not None:
-        more |= {GenAI.INPUT_MESSAGES: json.dumps(messages[0]), GenAI.OUTPUT_MESSAGES: json.dumps(messages[1])}
+        more[GenAI.INPUT_MESSAGES] = json.dumps(messages[0])
+        if messages[1] is not None:
+            more[GenAI.OUTPUT_MESSAGES] = json.dumps(messages[1])
     if error:
         more[Core.ERROR_TYPE] = error
     return trace.span(f"chat {model}", begin, end, parent, kind=SpanKind.CLIENT, more=more, error=error)
@@ -294,7 +296,7 @@ def _refused(shop: Shop, place: int, start: int) -> None:
         error="the provider is overloaded",
         more={Core.HTTP_METHOD: "POST", Core.HTTP_ROUTE: "/chat", Core.HTTP_STATUS: 503, Core.ERROR_TYPE: "503"},
     )
-    messages = ([_said("user", _ASKED[place % len(_ASKED)][0].format(place))], [])
+    messages = ([_said("user", _ASKED[place % len(_ASKED)][0].format(place))], None)
     _chat(trace, 0.1, 1.2, root, "gpt-4o", tokens=None, messages=messages, error="RateLimitError")
 
 

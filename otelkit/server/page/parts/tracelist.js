@@ -10,7 +10,7 @@ import { Dot, Duration } from "./common.js";
  * @param {{rows: any[], query: import("../state.js").Query, selected?: string, heads?: boolean, narrow?: boolean}} props rows of `/api/traces`
  */
 export const TraceList = ({ rows, query, selected, heads, narrow }) => html`
-  <div class=${cls("traces", narrow && "narrow")} role="list">
+  <div class=${cls("traces", narrow && "narrow")}>
     ${heads && html`<div class="tr heads" aria-hidden="true"><span></span><span>Asked and answered</span><span>Where the time went</span><span class="num">Time</span><span class="num">Tokens</span><span class="num">Cost</span><span class="num when">Started</span></div>`}
     ${rows.map((row) => html`<${Row} key=${row.trace_id} row=${row} query=${query} on=${row.trace_id === selected} />`)}
   </div>`;
@@ -19,7 +19,7 @@ export const TraceList = ({ rows, query, selected, heads, narrow }) => html`
 function Row({ row, query, on }) {
   const bad = row.status === "error";
   return html`
-    <a class=${cls("tr", on && "on")} role="listitem" data-row href=${address("traces", { ...query, trace: row.trace_id, span: null, tab: null })} aria-current=${on ? "true" : undefined}>
+    <a class=${cls("tr", on && "on")} data-row href=${address("traces", { ...query, trace: row.trace_id, span: null, tab: null })} aria-current=${on ? "true" : undefined}>
       <${Dot} tone=${bad ? "bad" : row.complete ? "good" : "open"} label=${bad ? "failed" : row.complete ? "ok" : "still running, or its first span is lost"} />
       <span class="what">
         <span class="q"><bdi>${row.title}</bdi>${row.output && row.input && html`<span class="a"> → <bdi>${row.output}</bdi></span>`}</span>

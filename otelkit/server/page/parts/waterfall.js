@@ -83,12 +83,11 @@ function bringIntoSight(box, at) {
 /** @param {{span: any, total: number, on: boolean, closed: boolean, service: string, onSelect: (id: string) => void, onToggle: (id: string) => void}} props */
 function Row({ span, total, on, closed, service, onSelect, onToggle }) {
   const bad = span.status === "error";
-  const told = `${span.name}, ${duration(span.duration_ms)}${bad ? ", failed" : ""}`;
   return html`
     <div class=${cls("sp", on && "on", bad && "bad", span.duplicate && "twin")} role="treeitem" tabindex=${on ? 0 : -1} aria-level=${span.depth + 1}
-      aria-selected=${on} aria-expanded=${span.children ? !closed : undefined} aria-label=${told} onClick=${() => onSelect(span.span_id)}>
+      aria-selected=${on} aria-expanded=${span.children ? !closed : undefined} id=${`span-${span.span_id}`} onClick=${() => onSelect(span.span_id)}>
       <span class="n" style=${{ paddingLeft: `calc(${Math.min(span.depth, DEEPEST)} * var(--wf-step))` }} title=${span.name}>
-        <${Mark} kind=${span.kind} />${bad && html`<b class="err" aria-hidden="true">!</b>`}<bdi>${span.name}</bdi>
+        <${Mark} kind=${span.kind} />${bad && html`<b class="err"><span aria-hidden="true">!</span><span class="sr">failed</span></b>`}<bdi>${span.name}</bdi>
         ${span.service !== service && html`<em>${span.service}</em>`}
         ${span.missing_parent && html`<em title="The span that started this one has not arrived">parent missing</em>`}
         ${span.duplicate && html`<em title="Another span already counts this call">restated</em>`}
