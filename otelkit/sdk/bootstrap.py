@@ -71,7 +71,7 @@ def start(app: object, session: Callable[[dict[str, Any]], Any] | None, instrume
                 return
             _start(settings)
             if instrument:
-                switch_on_libraries(settings.disabled_instrumentations)
+                switch_on_libraries(settings.disabled_instrumentations, capture_content=settings.capture_content)
         runtime = _Process.runtime
         assert runtime is not None
         fastapi.configure(runtime, _Process.tracer_provider, _Process.prometheus, session)

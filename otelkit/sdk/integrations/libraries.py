@@ -6,6 +6,7 @@ give each call two or three spans.
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from importlib.metadata import EntryPoint, entry_points
@@ -17,6 +18,8 @@ from otelkit.sdk.guard import logger
 
 __all__ = ["choose", "switch_on_libraries"]
 
+# OpenTelemetry's GenAI instrumentations read it at each call and know no other way of being told.
+_CAPTURE_VARIABLE: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 _GROUP: Final = "opentelemetry_instrumentor"
 # Ours, or of no use behind us: FastAPI is attached by otelkit, logging is taken at the source.
 _NOT_NEEDED: Final = frozenset({"fastapi", "starlette", "asgi", "logging", "system_metrics", "wsgi"})
@@ -48,8 +51,13 @@ def choose(points: Iterable[EntryPoint], disabled: Collection[str]) -> tuple[lis
     return chosen, said
 
 
-def switch_on_libraries(disabled: Collection[str]) -> list[str]:
-    """Instrument every installed library that has an instrumentation; returns the names that are on. Never raises."""
+def switch_on_libraries(disabled: Collection[str], *, capture_content: bool = False) -> list[str]:
+    """Instrument every installed library that has an instrumentation; returns the names that are on. Never raises.
+
+    ``capture_content`` also tells those that capture only when told; what any captures unasked, redaction drops.
+    """
+    if capture_content:
+        os.environ.setdefault(_CAPTURE_VARIABLE, "SPAN_ONLY")
     chosen, said = choose(entry_points(group=_GROUP), disabled)
     for sentence in said:
         logger.warning("%s", sentence)
