@@ -16,8 +16,10 @@ export function RangeMenu({ query }) {
   useEffect(() => {
     if (!open) return undefined;
     const outside = (event) => !box.current.contains(event.target) && setOpen(false);
-    document.addEventListener("mousedown", outside);
-    return () => document.removeEventListener("mousedown", outside);
+    for (const left of ["mousedown", "focusin"]) document.addEventListener(left, outside);
+    return () => {
+      for (const left of ["mousedown", "focusin"]) document.removeEventListener(left, outside);
+    };
   }, [open]);
   useKeys((event) => {
     if (!open || event.key !== "Escape") return false;
