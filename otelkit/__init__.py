@@ -14,6 +14,7 @@ from otelkit.errors import MissingExtraError, OtelkitError, SettingsError
 from otelkit.sdk.context import bind, session
 from otelkit.sdk.decorators import (
     record_chunk,
+    record_messages,
     record_response,
     record_results,
     record_usage,
@@ -42,6 +43,7 @@ __all__ = [
     "histogram",
     "init",
     "record_chunk",
+    "record_messages",
     "record_response",
     "record_results",
     "record_usage",

@@ -40,6 +40,11 @@ class Reply:
     tool_calls: dict[int, ToolCall] = field(default_factory=dict)
     finish_reasons: list[str] = field(default_factory=list)
 
+    def as_message(self) -> dict[str, Any]:
+        """The reply as it goes back to the model."""
+        calls = [call.as_message_part() for call in self.tool_calls.values()]
+        return {"role": "assistant", "content": self.text or None, "tool_calls": calls}
+
     def add(self, choice: Any) -> str:
         """Take in one choice of a chunk; returns the text that is new."""
         for part in choice.delta.tool_calls or ():
@@ -81,6 +86,7 @@ async def chat(
                 if chunk.usage is not None:
                     _record_usage(chunk.usage)
                     otelkit.record_response(model=chunk.model, id=chunk.id, finish_reasons=reply.finish_reasons)
+        otelkit.record_messages(input=messages, output=[reply.as_message()])  # kept only where content is opted in
     return reply
 
 

@@ -89,10 +89,12 @@ def split(name: str, markdown: str) -> Iterator[Passage]:
     fenced = False
     number = 0
     for line in [*markdown.splitlines(), "# end"]:
-        fenced ^= line.lstrip().startswith("```")
+        fence = line.lstrip().startswith("```")
+        fenced ^= fence
         heading = None if fenced else _HEADING.match(line)
         if heading is None:
-            lines.append(line)
+            if not (fenced or fence):  # code answers no question by itself
+                lines.append(line)
             continue
         for text in _portions("\n".join(lines)):
             number += 1

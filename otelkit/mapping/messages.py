@@ -79,6 +79,14 @@ def traceloop_message(item: Tree) -> Tree:
     return _message(item, [], calls)
 
 
+def chat_message(item: Mapping[str, Any]) -> Tree:
+    """One message as chat APIs and clients write it (``role``, ``content``, ``tool_calls``) as a GenAI message."""
+    listed = item.get("tool_calls") or ()
+    calls = [_call(call.get("id"), call.get("function") or call) for call in listed if isinstance(call, Mapping)]
+    message = traceloop_message({**item, "tool_calls": None})
+    return message | {"parts": message["parts"] + calls}
+
+
 def parsed(value: object) -> Any:
     """The value that JSON text stands for; anything else as it is."""
     if not isinstance(value, str) or value[:1] not in ("{", "["):

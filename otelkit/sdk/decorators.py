@@ -29,6 +29,7 @@ from otelkit.semconv.attributes import GenAI, Operation, Otelkit
 __all__ = [
     "Traced",
     "record_chunk",
+    "record_messages",
     "record_response",
     "record_results",
     "record_usage",
@@ -57,8 +58,7 @@ class Traced:
         """Decorate ``function``; its signature and type stay."""
         if isinstance(function, (classmethod, staticmethod)):
             return type(function)(self(function.__func__))
-        spec = self._spec.for_function(getattr(function, "__name__", type(function).__name__))
-        return cast(F, _wrapper(function)(function, spec))
+        return cast(F, _wrapper(function)(function, self._spec.for_function(function)))
 
     def __enter__(self) -> Step:
         step = begin(self._spec) if State.enabled else current_step()
@@ -449,6 +449,11 @@ def record_response(
     """Report on the current step which model answered, the answer's id and why it ended."""
     with guard:
         current_step().record_response(model=model, id=id, finish_reasons=finish_reasons)
+
+
+def record_messages(*, input: Iterable[Any] = (), output: Iterable[Any] = ()) -> None:
+    """Report on the current step what an LLM was told and said; see :meth:`Step.record_messages`."""
+    current_step().record_messages(input=input, output=output)
 
 
 def record_results(results: Iterable[Any], scores: Iterable[float] | None = None) -> None:

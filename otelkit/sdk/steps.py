@@ -5,9 +5,10 @@ Nothing but names, sizes and counts is recorded unless content is opted in.
 
 from __future__ import annotations
 
+import inspect
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import Token
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -17,6 +18,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
 
+from otelkit.mapping.messages import chat_message
 from otelkit.sdk.guard import guard, log_sparsely
 from otelkit.sdk.results import Results, read_results
 from otelkit.semconv.attributes import Core, GenAI, Operation, Otelkit
@@ -25,6 +27,7 @@ __all__ = ["Spec", "State", "Step", "begin", "current_step"]
 
 _STEP_KEY: Final = otel_context.create_key("otelkit-step")
 _LONGEST_CONTENT: Final = 16_384  # characters of one captured value
+_LONGEST_CONVERSATION: Final = 60_000  # characters of one call's messages
 _MOST_CHUNKS: Final = 4096  # chunks of a stream kept for its captured text
 
 
@@ -46,6 +49,7 @@ class Spec:
         attributes: fixed attributes.
         name: the span name's second word (tool, agent, model, data source).
         named_by_function: whether the function's name serves where none is given.
+        parameters: names of the function's positional parameters, for captured input.
         input_key, output_key: where captured content goes.
     """
 
@@ -57,10 +61,14 @@ class Spec:
     named_by_function: bool = True
     input_key: str = Otelkit.INPUT_VALUE
     output_key: str = Otelkit.OUTPUT_VALUE
+    parameters: tuple[str, ...] = ()
 
-    def for_function(self, function_name: str) -> Spec:
-        """The same with the function's name where none was given and one is wanted."""
-        return replace(self, name=function_name) if self.named_by_function and not self.name else self
+    def for_function(self, function: Callable[..., Any]) -> Spec:
+        """The same for ``function``: its name where none was given and one is wanted, its parameters' names."""
+        name = self.name
+        if self.named_by_function and not name:
+            name = getattr(function, "__name__", type(function).__name__)
+        return replace(self, name=name, parameters=_parameters(function))
 
 
 class Step:
@@ -124,6 +132,24 @@ class Step:
             reasons = [finish_reasons] if isinstance(finish_reasons, str) else finish_reasons
             self.span.set_attribute(GenAI.FINISH_REASONS, [str(reason) for reason in reasons if reason])
 
+    def record_messages(self, *, input: Iterable[Any] = (), output: Iterable[Any] = ()) -> None:
+        """Report what an LLM was told and said, as chat clients write it; recorded only if content is opted in.
+
+        Args:
+            input: messages with ``role`` and ``content`` (text or parts), ``tool_calls``, ``tool_call_id``.
+            output: the model's messages, alike; plain text stands for an assistant's message.
+        """
+        if not State.capture_content:
+            return
+        with guard:
+            for key, messages, role in (
+                (GenAI.INPUT_MESSAGES, input, "user"),
+                (GenAI.OUTPUT_MESSAGES, output, "assistant"),
+            ):
+                found = [chat_message(_as_mapping(message, role)) for message in messages]
+                if found:
+                    self.span.set_attribute(key, _as_conversation(found))
+
     def record_results(self, results: Iterable[Any], scores: Iterable[float] | None = None) -> None:
         """Report what a retrieval found: documents (dicts or objects with id and score, or (document, score) pairs)."""
         with guard:
@@ -177,10 +203,10 @@ class Step:
             if isinstance(top_k, int) and not isinstance(top_k, bool):
                 self.span.set_attribute(GenAI.RETRIEVAL_TOP_K, top_k)
         if State.capture_content:
-            given = [arg for arg in args if not _is_self(arg)]
-            value: object = {"args": given, **kwargs} if len(given) > 1 else {**kwargs}
-            if given and len(given) == 1:
-                value = given[0] if not kwargs else {"input": given[0], **kwargs}
+            given = dict(zip(self._spec.parameters, args, strict=False)) | dict(kwargs)
+            given.pop("self", None)
+            given.pop("cls", None)
+            value = next(iter(given.values())) if len(given) == 1 else given
             self.span.set_attribute(self._spec.input_key, as_text(value))
 
     def _describe(self, result: object) -> None:
@@ -250,6 +276,30 @@ def as_text(value: object) -> str:
     return value if len(value) <= _LONGEST_CONTENT else value[:_LONGEST_CONTENT] + "…"
 
 
+def _as_conversation(messages: list[dict[str, Any]]) -> str:
+    """JSON that stays JSON: of a long conversation the newest messages that fit, long texts cut."""
+    kept: list[str] = []
+    room = _LONGEST_CONVERSATION
+    for message in reversed(messages):
+        parts = [
+            {**part, "content": as_text(part["content"])} if "content" in part else part for part in message["parts"]
+        ]
+        text = json.dumps({**message, "parts": parts}, ensure_ascii=False, default=_json_default)
+        room -= len(text) + 2
+        if room < 0:
+            break
+        kept.append(text)
+    return f"[{', '.join(reversed(kept))}]"
+
+
+def _as_mapping(message: Any, role: str) -> Mapping[str, Any]:
+    if isinstance(message, str):
+        return {"role": role, "content": message}
+    if isinstance(message, Mapping):
+        return message
+    return dict(message.model_dump() if hasattr(message, "model_dump") else vars(message))
+
+
 def _json_default(value: object) -> object:
     for method in ("model_dump", "to_dict", "_asdict"):
         convert = getattr(value, method, None)
@@ -262,11 +312,9 @@ def _json_default(value: object) -> object:
     return f"<{type(value).__name__}>"  # a repr may be huge, slow, or hold secrets
 
 
-def _is_self(value: object) -> bool:
-    """Methods get their object or class first: not an input worth showing."""
-    return isinstance(value, type) or (
-        hasattr(value, "__dict__") and not hasattr(value, "__dataclass_fields__") and not hasattr(value, "model_dump")
-    )
+def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return code.co_varnames[: code.co_argcount] if code is not None else ()
 
 
 def _is_cancellation(error: BaseException) -> bool:

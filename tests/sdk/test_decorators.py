@@ -4,8 +4,10 @@ early close, cancellation)."""
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import gc
 import inspect
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -457,3 +459,57 @@ def test_switched_off_costs_no_span(spans: Spans, monkeypatch: pytest.MonkeyPatc
     with otelkit.traced_tool("x") as step:
         step.set_attribute("a", 1)
     assert not spans()
+
+
+def test_captured_input_is_the_arguments_by_name_without_self(spans: Spans, content: None) -> None:
+    @dataclasses.dataclass
+    class Agent:
+        key: str = "secret-key"
+
+        @otelkit.traced_agent
+        def one(self, question: str) -> str:
+            return question
+
+        @otelkit.traced_workflow
+        def two(self, question: str, *, tone: str) -> None: ...
+
+    Agent().one("why")
+    Agent().two("why", tone="dry")
+    one, two = spans()
+    assert (one.attributes or {})["otelkit.input"] == "why"
+    assert json.loads(str((two.attributes or {})["otelkit.input"])) == {"question": "why", "tone": "dry"}
+    assert "secret-key" not in str(one.attributes) + str(two.attributes)
+
+
+def test_messages_of_a_chat_in_the_conventions_schema(spans: Spans, content: None) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "find", "arguments": '{"n": 1}'}}
+    with otelkit.traced_llm("m"):
+        otelkit.record_messages(
+            input=[
+                {"role": "user", "content": "hi"},
+                {"role": "assistant", "content": None, "tool_calls": [call]},
+                {"role": "tool", "tool_call_id": "c1", "content": "found"},
+            ],
+            output=["hello"],
+        )
+    attributes = only(spans).attributes or {}
+    assert json.loads(str(attributes["gen_ai.input.messages"])) == [
+        {"role": "user", "parts": [{"type": "text", "content": "hi"}]},
+        {"role": "assistant", "parts": [{"type": "tool_call", "id": "c1", "name": "find", "arguments": {"n": 1}}]},
+        {"role": "tool", "parts": [{"type": "tool_call_response", "id": "c1", "response": "found"}]},
+    ]
+    said = json.loads(str(attributes["gen_ai.output.messages"]))
+    assert said == [{"role": "assistant", "parts": [{"type": "text", "content": "hello"}]}]
+
+
+def test_messages_are_not_recorded_without_opt_in(spans: Spans) -> None:
+    with otelkit.traced_llm("m"):
+        otelkit.record_messages(input=[{"role": "user", "content": "secret"}], output=["secret"])
+    assert "secret" not in str(dict(only(spans).attributes or {}))
+
+
+def test_long_conversations_stay_json(spans: Spans, content: None) -> None:
+    with otelkit.traced_llm("m"):
+        otelkit.record_messages(input=[{"role": "user", "content": f"{i} " + "x" * 40_000} for i in range(9)])
+    kept = json.loads(str((only(spans).attributes or {})["gen_ai.input.messages"]))
+    assert [message["parts"][0]["content"][:2] for message in kept] == ["6 ", "7 ", "8 "]
