@@ -74,7 +74,19 @@ class Spec:
 class Step:
     """A step in progress, from ``with otelkit.traced_tool(…) as step``; every method is safe at any time."""
 
-    __slots__ = ("_chunks", "_ended", "_first_chunk", "_spec", "_started", "_text", "agent", "context", "span", "token")
+    __slots__ = (
+        "_chunks",
+        "_ended",
+        "_first_chunk",
+        "_spec",
+        "_started",
+        "_text",
+        "_told",
+        "agent",
+        "context",
+        "span",
+        "token",
+    )
 
     def __init__(self, spec: Spec, span: trace.Span, agent: str) -> None:
         self.span = span
@@ -86,6 +98,7 @@ class Step:
         self._first_chunk: float | None = None
         self._chunks = 0
         self._text: list[str] = []
+        self._told = False  # what the model said is on the span as messages
         self._ended = False
 
     def set_attribute(self, key: str, value: str | bool | int | float | Sequence[str]) -> None:
@@ -149,6 +162,7 @@ class Step:
                 found = [chat_message(_as_mapping(message, role)) for message in messages]
                 if found:
                     self.span.set_attribute(key, _as_conversation(found))
+                    self._told |= key == GenAI.OUTPUT_MESSAGES
 
     def record_results(self, results: Iterable[Any], scores: Iterable[float] | None = None) -> None:
         """Report what a retrieval found: documents (dicts or objects with id and score, or (document, score) pairs)."""
@@ -217,7 +231,7 @@ class Step:
             found = read_results(result)
             if found is not None:
                 self._set_results(found)
-        if State.capture_content:
+        if State.capture_content and not self._told:
             output = "".join(self._text) if self._text else result
             if output is not None and self._spec.operation not in {Operation.RETRIEVAL, Operation.EMBEDDINGS}:
                 self.span.set_attribute(self._spec.output_key, as_text(output))

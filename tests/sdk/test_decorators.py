@@ -513,3 +513,11 @@ def test_long_conversations_stay_json(spans: Spans, content: None) -> None:
         otelkit.record_messages(input=[{"role": "user", "content": f"{i} " + "x" * 40_000} for i in range(9)])
     kept = json.loads(str((only(spans).attributes or {})["gen_ai.input.messages"]))
     assert [message["parts"][0]["content"][:2] for message in kept] == ["6 ", "7 ", "8 "]
+
+
+def test_what_was_said_is_recorded_once(spans: Spans, content: None) -> None:
+    with otelkit.traced_llm("m") as step:
+        step.chunk("hel")
+        step.chunk("lo")
+        step.record_messages(output=["hello"])
+    assert "otelkit.output" not in (only(spans).attributes or {})
