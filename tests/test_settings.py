@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -311,3 +313,13 @@ def test_tables_are_read_or_refused_by_name(tmp_path: Path) -> None:
             read_table(path)
     with pytest.raises(SettingsError, match="cannot be read"):
         read_table(tmp_path / "none.toml")
+
+
+def test_a_reader_who_has_read_enough_ends_a_command_quietly() -> None:
+    command = [sys.executable, "-m", "otelkit.cli", "settings"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.wait(30) == 141
+        assert process.stderr.read() == b""
