@@ -4,6 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Names and hashes only: no committed file says where packages come from.
+pin = uv pip compile pyproject.toml $(2) --prerelease allow --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--no-header --no-annotate --quiet -o requirements/$(1).txt
+
 .PHONY: help setup demo test test-fast lint docs bench lock clean browser
 .DEFAULT_GOAL := help
 
@@ -46,10 +50,9 @@ browser: ## headless Chromium for the page's tests, where apt can bring it
 	@tests/browser/install-chromium
 
 lock: ## pin the newest allowed versions (needs uv)
-	@for name in dev:'--extra all --group dev' clients-genai:requirements/clients-genai.in \
-	  clients-openinference:requirements/clients-openinference.in clients-traceloop:requirements/clients-traceloop.in; do \
-	  uv pip compile pyproject.toml $${name#*:} --prerelease if-necessary-or-explicit --generate-hashes --no-emit-index-url \
-	    --no-emit-find-links --no-header --no-annotate --quiet -o requirements/$${name%%:*}.txt; done
+	@$(call pin,dev,--extra all --group dev)
+	@for name in genai openinference traceloop fastapi; do \
+	  $(call pin,clients-$$name,requirements/clients-$$name.in) || exit 1; done
 
 clean: ## remove what was made here
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build

@@ -8,6 +8,7 @@ value's shape (never a secret's value) and what is allowed.
 from __future__ import annotations
 
 import dataclasses
+import importlib.metadata
 import json
 import math
 import os
@@ -28,6 +29,7 @@ __all__ = [
     "current_environment",
     "data_directory",
     "load",
+    "package_version",
     "read_table",
     "without_credentials",
 ]
@@ -609,6 +611,14 @@ OPTIONS: Final[Mapping[str, Option]] = {field.name: field.metadata["option"] for
 def current_environment() -> dict[str, str]:
     """A copy of the process environment, for commands that start others."""
     return dict(os.environ)
+
+
+def package_version() -> str:
+    """otelkit's version; ``0+source`` where it runs from a folder and is not installed."""
+    try:
+        return importlib.metadata.version("otelkit")
+    except importlib.metadata.PackageNotFoundError:
+        return "0+source"
 
 
 def data_directory() -> Path:

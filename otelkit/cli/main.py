@@ -6,11 +6,11 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Final
 
 from otelkit.cli import demo, dev, run, serve, settings
 from otelkit.errors import OtelkitError
+from otelkit.settings import package_version
 
 __all__ = ["main"]
 
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"otelkit {version('otelkit')}")
+    parser.add_argument("--version", action="version", version=f"otelkit {package_version()}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for command in (dev, run, serve, demo, settings):
         command.add_parser(commands)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import importlib.metadata
 import signal
 import socket
 import threading
@@ -25,6 +24,7 @@ from otelkit.server.pipeline import Pipeline
 from otelkit.server.prices import open_prices, warm_up
 from otelkit.server.storage.database import Database
 from otelkit.server.storage.store import Store
+from otelkit.settings import package_version
 
 __all__ = ["Server"]
 
@@ -59,7 +59,7 @@ class Server:
             max_series=self.config.max_series,
         )
         self.pipeline = Pipeline(store, max_waiting=self.config.max_waiting, max_decoded=self.config.max_decoded)
-        version = importlib.metadata.version("otelkit")
+        version = package_version()
         self.status = Status(self.database, self.pipeline.progress, version, lambda: self.url)
         self.app = build_app(self.config, self.database, self.pipeline, self.status)
         self._uvicorn = _Uvicorn(

@@ -64,7 +64,6 @@ def attach(app: Any) -> None:
     settings = _Config.runtime.settings
     require_one_worker(settings)
     _attached.add(app)
-    _wrap_stack(app)
     if _has_native_telemetry(app):
         _configure_native(app)
     elif not getattr(app, "_is_instrumented_by_opentelemetry", False):
@@ -77,6 +76,7 @@ def attach(app: Any) -> None:
             excluded_urls=",".join(settings.excluded_urls),
             exclude_spans=["receive", "send"],
         )
+    _wrap_stack(app)
     if _Config.prometheus is not None:
         app.add_route(settings.prometheus_path, _Config.prometheus.endpoint, include_in_schema=False)
 
@@ -109,12 +109,21 @@ def _wrap_stack(app: Any) -> None:
     """Put the request middleware outside all others, yet inside the request's span, whenever the stack is built."""
     build = app.build_middleware_stack
 
-    def build_with_request() -> Any:
-        return RequestMiddleware(build(), lambda: _Config.runtime, _Config.session)
-
-    app.build_middleware_stack = build_with_request
+    app.build_middleware_stack = lambda: _with_request(build())
     if getattr(app, "middleware_stack", None) is not None:
-        app.middleware_stack = RequestMiddleware(app.middleware_stack, lambda: _Config.runtime, _Config.session)
+        app.middleware_stack = _with_request(app.middleware_stack)
+
+
+def _with_request(stack: Any) -> Any:
+    layer = stack
+    while layer is not None and type(layer).__name__ != "OpenTelemetryMiddleware":
+        layer = getattr(layer, "app", None)
+    inside = stack if layer is None else layer.app
+    middleware = RequestMiddleware(inside, lambda: _Config.runtime, _Config.session)
+    if layer is None:  # native telemetry wraps the whole stack
+        return middleware
+    layer.app = middleware
+    return stack
 
 
 # --- native telemetry: the one private seam ------------------------------------------------------------------
