@@ -56,8 +56,7 @@ class OtlpSink:
         self._always: Answer = Answer()
         self._lock = threading.Lock()
         self.requests: list[Request] = []
-        self._http = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
-        self._http.daemon_threads = True
+        self._http = _Listener(("127.0.0.1", port), _handler(self))
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
@@ -140,6 +139,13 @@ class OtlpSink:
     def _remember(self, request: Request) -> None:
         with self._lock:
             self.requests.append(request)
+
+
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no news here: tests make them do so."""
 
 
 def _handler(sink: OtlpSink) -> type[BaseHTTPRequestHandler]:
