@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from otelkit.cli.settings import as_variable, env_example
+from otelkit.sdk.steps import Step
 from otelkit.semconv import attributes, events, metrics
 from otelkit.settings import OPTIONS, Option, Settings
 
@@ -243,6 +244,12 @@ def _api() -> Iterator[str]:
     for name, item in public.items():
         if name not in errors:
             yield from _function(name, item)
+    yield "## Step"
+    yield ""
+    yield "What `with otelkit.traced_…() as step` gives. Every method is safe at any time."
+    yield ""
+    for name in _STEP_METHODS:
+        yield from _function(name, getattr(Step, name), "###")
     yield "## Errors"
     yield ""
     for name, item in errors.items():
@@ -251,8 +258,19 @@ def _api() -> Iterator[str]:
         yield from _prose(inspect.getdoc(item) or "")
 
 
-def _function(name: str, item: Callable[..., Any]) -> Iterator[str]:
-    yield f"## {name}"
+_STEP_METHODS: Final = (
+    "set_attribute",
+    "record_usage",
+    "record_messages",
+    "record_response",
+    "record_results",
+    "chunk",
+    "fail",
+)
+
+
+def _function(name: str, item: Callable[..., Any], heading: str = "##") -> Iterator[str]:
+    yield f"{heading} {name}"
     yield ""
     yield "```text"
     overloads = [] if isinstance(item, type) else typing.get_overloads(item)
@@ -275,7 +293,8 @@ class _Plain:
 
 def _signature(name: str, item: Callable[..., Any]) -> str:
     found = inspect.signature(item)
-    parameters = [parameter.replace(**_printed(parameter)) for parameter in found.parameters.values()]
+    given = [parameter for parameter in found.parameters.values() if parameter.name != "self"]
+    parameters = [parameter.replace(**_printed(parameter)) for parameter in given]
     returned = "" if found.return_annotation in {found.empty, "None"} else f" -> {found.return_annotation}"
     one_line = f"{name}{found.replace(parameters=parameters, return_annotation=found.empty)}{returned}"
     if len(one_line) <= 100:
