@@ -259,7 +259,7 @@ def test_a_failing_tool_still_ends_in_an_answer(service: Service) -> None:
 
 
 def test_the_handbook_is_quoted_with_sources(service: Service) -> None:
-    _, text = service.post("/chat", {"message": "What is otelkit?", "stream": False})
+    _, text = service.post("/chat", {"message": "How does otelkit protect user ids?", "stream": False})
     answer = json.loads(text)
     assert answer["sources"]
     assert all(0 < source["score"] < 1 for source in answer["sources"])
