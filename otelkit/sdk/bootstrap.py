@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import multiprocessing.util
 import sys
 import threading
 import uuid
@@ -58,7 +59,7 @@ class _Process:
     global_reader: PushReader | None = None
     logs: LogCapture | None = None
     prometheus: PrometheusPage | None = None
-    fork_hooked = False
+    installed = False
 
 
 def start(app: object, session: Callable[[dict[str, Any]], Any] | None, instrument: bool, **options: Any) -> None:
@@ -120,18 +121,19 @@ def _start(settings: Settings) -> None:
 
         _Process.prometheus = PrometheusPage(Redactor().text)
     resource = _resource(settings)
-    _Process.tracer_provider = _tracer_provider(settings, resource)
     _build_runtime(settings, resource)
     runtime = _Process.runtime
     assert runtime is not None
-    _install_meter_provider(settings, resource, runtime)
-    _install_logger_provider(resource)
-    _Process.logs = LogCapture(settings, runtime.redactor.text, runtime.identities)
-    _Process.logs.install()
-    if not _Process.fork_hooked:
-        _Process.fork_hooked = True
+    if not _Process.installed:  # providers outlive a shutdown: a second start finds otelkit's processors in place
+        _Process.installed = True
+        _Process.tracer_provider = _tracer_provider(settings, resource)
+        _install_meter_provider(settings, resource, runtime)
+        _install_logger_provider(resource)
         atexit.register(shutdown)
         on_fork(_after_fork)
+        multiprocessing.util.register_after_fork(_Process, _in_forked_worker)
+    _Process.logs = LogCapture(settings, runtime.redactor.text, runtime.identities)
+    _Process.logs.install()
     for name in ("sentry_dsn", "posthog_key"):
         if getattr(settings, name):
             logger.warning("%s is set, but this version sends nothing there yet", OPTIONS[name].variables[-1])
@@ -153,7 +155,8 @@ def _build_runtime(settings: Settings, resource: Resource) -> None:
     assert prices is not None
     assert pseudonym is not None
     page = _Process.prometheus
-    _Process.runtime = Runtime(settings, resource, prices, pseudonym, [page.reader()] if page is not None else [])
+    readers = [page.reader("otelkit")] if page is not None else []
+    _Process.runtime = Runtime(settings, resource, prices, pseudonym, readers)
     if _Process.global_reader is not None:
         _Process.runtime.adopt(_Process.global_reader)
     _Process.runtime.start()
@@ -203,12 +206,14 @@ def _install_meter_provider(settings: Settings, resource: Resource, runtime: Run
     reader = runtime.push_reader(lambda name: not name.startswith(_DERIVED_HERE))
     _Process.global_reader = reader
     existing = metrics.get_meter_provider()
+    page = _Process.prometheus
     if hasattr(existing, "add_metric_reader"):
         existing.add_metric_reader(reader)
+        if page is not None:
+            existing.add_metric_reader(page.reader("global"))
         return
-    page = _Process.prometheus
     provider = MeterProvider(
-        [reader, *([page.reader()] if page is not None else [])],
+        [reader, *([page.reader("global")] if page is not None else [])],
         resource,
         shutdown_on_exit=False,
         views=[View(instrument_name=f"{_DERIVED_HERE}*", aggregation=DropAggregation()), *metric_views(settings)],
@@ -231,6 +236,11 @@ def _submit(record: Record) -> None:
 
 
 # --- fork ----------------------------------------------------------------------------------------------------
+
+
+def _in_forked_worker(process: type[_Process]) -> None:
+    """A forked ``multiprocessing`` worker ends without ``atexit``: flush where it does end."""
+    multiprocessing.util.Finalize(None, shutdown, exitpriority=0)
 
 
 def _after_fork() -> None:

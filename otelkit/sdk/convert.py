@@ -11,6 +11,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext
 
 from otelkit.model import NO_ATTRIBUTES, LogRecord, Resource, Scope, Span, SpanEvent, SpanLink
+from otelkit.semconv.attributes import Otelkit
 
 __all__ = ["Converter"]
 
@@ -78,7 +79,11 @@ class Converter:
         if known is None:
             if len(self._resources) > 64:
                 self._resources.clear()
-            known = self._resources[id(resource)] = (resource, Resource(dict(resource.attributes)))
+            # Also on spans of a provider that was there before otelkit: the Collector must not derive metrics again.
+            known = self._resources[id(resource)] = (
+                resource,
+                Resource({**resource.attributes, Otelkit.METRICS: "sdk"}),
+            )
         return known[1]
 
     def scope(self, scope: InstrumentationScope | None) -> Scope:

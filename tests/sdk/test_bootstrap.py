@@ -364,3 +364,49 @@ def test_variables_for_later_versions_are_said() -> None:
     assert "SENTRY_DSN is set, but this version sends nothing there yet" in done.stderr
     assert "POSTHOG_API_KEY is set" in done.stderr
     assert "phc_secret" not in done.stderr
+
+
+def test_a_second_start_after_shutdown_exports_once(sink: OtlpSink) -> None:
+    code = """
+import otelkit
+for n in range(3):
+    otelkit.init(service="x", instrument=False)
+    with otelkit.traced_tool(f"find{n}"): pass
+    assert otelkit.shutdown()
+    with otelkit.traced_tool("between"): pass
+"""
+    done = processes.python(code, {"OTELKIT_ENDPOINT": sink.address})
+    assert done.returncode == 0, done.stderr
+    assert sorted(span.name for span in sink.spans) == [f"execute_tool find{n}" for n in range(3)]
+
+
+def test_forked_multiprocessing_workers_deliver_what_they_finished(sink: OtlpSink) -> None:
+    code = """
+import multiprocessing, otelkit
+otelkit.init(service="x", instrument=False)
+def work(n):
+    with otelkit.traced_job("work"): pass
+context = multiprocessing.get_context("fork")
+workers = [context.Process(target=work, args=(n,)) for n in range(4)]
+for worker in workers: worker.start()
+for worker in workers: worker.join()
+assert not any(worker.exitcode for worker in workers)
+"""
+    done = processes.python(code, {"OTELKIT_ENDPOINT": sink.address, "OTELKIT_FLUSH_SECONDS": "30"})
+    assert done.returncode == 0, done.stderr
+    assert [span.name for span in sink.spans] == ["run_job work"] * 4
+
+
+def test_spans_of_a_provider_that_was_there_say_who_derives_metrics(sink: OtlpSink) -> None:
+    code = """
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+trace.set_tracer_provider(TracerProvider(resource=Resource({"service.name": "theirs"})))
+import otelkit
+otelkit.init(instrument=False)
+with otelkit.traced_tool("find"): pass
+"""
+    assert processes.python(code, {"OTELKIT_ENDPOINT": sink.address}).returncode == 0
+    resource = sink.span("execute_tool find").resource.attributes
+    assert (resource["service.name"], resource["otelkit.metrics"]) == ("theirs", "sdk")

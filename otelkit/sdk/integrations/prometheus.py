@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
@@ -15,24 +16,25 @@ __all__ = ["PrometheusPage"]
 
 
 class PrometheusPage:
-    """A registry of its own, filled by readers on otelkit's and the global MeterProvider; label values are redacted.
+    """What readers on otelkit's and the global MeterProvider collect; label values are redacted.
 
     Args:
         redact: text → text, applied to every label value.
     """
 
     def __init__(self, redact: Callable[[str], str]) -> None:
-        self._inner = CollectorRegistry()
+        self._sources: dict[str, CollectorRegistry] = {}
         self._registry = CollectorRegistry()
-        self._registry.register(_Redacted(self._inner, lru_cache(maxsize=8192)(redact)))
-        self._readers = 0
+        self._registry.register(_Redacted(self._sources, lru_cache(maxsize=8192)(redact)))
 
-    def reader(self) -> MetricReader:
-        """One more reader for this page; only the first one writes ``target_info``."""
-        self._readers += 1
-        return PrometheusMetricReader(
-            disable_target_info=self._readers > 1, scope_info_enabled=False, registry=self._inner
-        )
+    def reader(self, source: str) -> MetricReader:
+        """A reader for one provider; replaces an earlier one of the same ``source`` (in a fork, the parent's).
+
+        Only the first source writes ``target_info``.
+        """
+        first = next(iter(self._sources), source) == source
+        registry = self._sources[source] = CollectorRegistry()
+        return PrometheusMetricReader(disable_target_info=not first, scope_info_enabled=False, registry=registry)
 
     async def endpoint(self, request: Any) -> Any:
         """The page, as a Starlette endpoint."""
@@ -44,14 +46,14 @@ class PrometheusPage:
 
 
 class _Redacted:
-    """A collector over another registry."""
+    """A collector over other registries."""
 
-    def __init__(self, inner: CollectorRegistry, redact: Callable[[str], str]) -> None:
-        self._inner = inner
+    def __init__(self, sources: Mapping[str, CollectorRegistry], redact: Callable[[str], str]) -> None:
+        self._sources = sources
         self._redact = redact
 
     def collect(self) -> Iterator[Metric]:
-        for metric in self._inner.collect():
+        for metric in chain.from_iterable(registry.collect() for registry in self._sources.values()):
             metric.samples = [
                 sample._replace(labels={key: self._redact(value) for key, value in sample.labels.items()})
                 for sample in metric.samples
