@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
 import uuid
@@ -30,6 +31,8 @@ SessionReader: TypeAlias = Callable[[dict[str, Any]], Any]
 
 _ACCEPTABLE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}").fullmatch
 _CLOSE_CODE: Final = "websocket.close.code"
+_LAST_WORDS: Final = frozenset({"lifespan.shutdown.complete", "lifespan.shutdown.failed"})
+_LONGEST_FAREWELL: Final = 2.0  # seconds: with a backend that is away this is all of it
 _ABNORMAL: Final = 1006  # RFC 6455: closed without a close frame
 
 
@@ -50,7 +53,7 @@ class RequestMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] not in {"http", "websocket"}:
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, _flushing(send, self._runtime))
             return
         header = self._runtime().settings.request_id_header.lower().encode("latin-1")
         request_id = _given_id(scope, header) or uuid.uuid4().hex
@@ -75,6 +78,19 @@ class RequestMiddleware:
                 ids = await ids
             if ids:
                 stack.enter_context(session(**ids))
+
+
+def _flushing(send: Send, runtime: Callable[[], Runtime]) -> Send:
+    """At the end of the lifespan, deliver: uvicorn then ends by the signal it was sent, and ``atexit`` never runs."""
+
+    async def answer(message: Message) -> None:
+        if message["type"] in _LAST_WORDS:
+            with guard:
+                seconds = min(_LONGEST_FAREWELL, runtime().settings.shutdown_timeout)
+                await asyncio.to_thread(runtime().flush, seconds)
+        await send(message)
+
+    return answer
 
 
 def _given_id(scope: Scope, header: bytes) -> str:
