@@ -16,7 +16,7 @@ __all__ = ["add_parser", "command_of", "instrumented_environment", "run"]
 
 _EPILOG: Final = """examples:
   otelkit run -- uvicorn app:app --workers 4
-  otelkit run --service shop -- gunicorn app:app -k uvicorn.workers.UvicornWorker
+  otelkit run --service shop -- gunicorn app:app -k asgi
   otelkit run -- python app.py
 
 FastAPI applications are found by themselves; installed OpenTelemetry instrumentations are switched on.
