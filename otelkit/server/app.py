@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
@@ -24,9 +25,18 @@ __all__ = ["PAGE", "build_app"]
 PAGE: Final = Path(__file__).parent / "page"
 
 
+class _PageFiles(StaticFiles):
+    """The page's files, asked for again each time (an ETag makes that cheap): an upgrade must not mix modules."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
 def build_app(config: ServerConfig, database: Database, pipeline: Pipeline, status: Status) -> Starlette:
     """Return the application."""
     routes: list[BaseRoute] = [*otlp_routes(pipeline, config.max_body), *api_routes(database, status)]
     if PAGE.is_dir():
-        routes.append(Mount("/", StaticFiles(directory=PAGE, html=True)))
+        routes.append(Mount("/", _PageFiles(directory=PAGE, html=True)))
     return Starlette(routes=routes, middleware=[Middleware(Guard), Middleware(GZipMiddleware, minimum_size=1024)])

@@ -25,6 +25,9 @@ _OUTPUT: Final = (
     (GenAI.TOOL_RESULT, "tool"),
     (Otelkit.OUTPUT_VALUE, "output"),
 )
+# What a decorator captured of a step: the same content again, where the conventions' own attributes are there.
+_RESTATING: Final = frozenset({Otelkit.INPUT_VALUE, Otelkit.OUTPUT_VALUE})
+_TALK: Final = frozenset({"system", "user", "assistant"})
 _TOOL_CALLS: Final = frozenset({"tool_call", "tool_use", "function_call"})
 _TOOL_RESULTS: Final = frozenset({"tool_call_response", "tool_result", "function_call_output"})
 
@@ -38,7 +41,8 @@ def _side(attributes: Attributes, names: Sequence[tuple[str, str]]) -> list[Mess
     found: list[Message] = []
     for name, role in names:
         value = attributes.get(name)
-        if value is not None and value != "":
+        spoken = any(message["role"] != "system" for message in found)
+        if value is not None and value != "" and not (spoken and name in _RESTATING):
             found.extend(read_messages(value, role))
     return found or None
 
@@ -46,6 +50,8 @@ def _side(attributes: Attributes, names: Sequence[tuple[str, str]]) -> list[Mess
 def read_messages(value: object, role: str) -> list[Message]:
     """Read messages from a JSON text, a structure or plain text; ``role`` is for those that name none."""
     parsed = _parsed(value)
+    if not parsed and role in _TALK:  # an empty list of messages; an empty result of a tool is one
+        return []
     if isinstance(parsed, Mapping):
         inner = parsed.get("messages")
         items = inner if isinstance(inner, Sequence) and not isinstance(inner, str) else [parsed]

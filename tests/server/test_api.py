@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 from server_support import MS, Client, chat_trace, make_span
+from sqlalchemy import select
 
 from otelkit.mapping.otlp import encode_spans
 from otelkit.model import LogRecord, Resource, SpanEvent, SpanLink
 from otelkit.server.api.routes import json_response
+from otelkit.server.runtime import Server
+from otelkit.server.storage import schema
 
 DOCS = Path(__file__).parents[2] / "docs" / "server.md"
 
@@ -242,6 +245,56 @@ def test_the_default_range_fits_the_data(client: Client) -> None:
     assert client.ask(f"/api/models?from={old / 1e6 - 60_000:.0f}&to={old / 1e6 + 60_000:.0f}")["total"]["calls"] == 1
 
 
+@pytest.mark.parametrize("ago", [0, 40 * 3600])
+def test_half_a_minute_of_traffic_fills_the_charts(client: Client, ago: int) -> None:
+    end = time.time_ns() - ago * 10**9
+    for number in range(30):
+        client.send(chat_trace(base=end - (30 - number) * 1000 * MS))
+    overview = client.ask("/api/overview")
+    period = overview["range"]
+    length = (period["to"] - period["from"]) / 1000
+    assert (period["auto"], period["label"], period["tier"]) == (True, "auto", "2s")
+    assert 28 <= length <= 36
+    figures = {figure["id"]: figure for figure in overview["figures"]}
+    assert sum(1 for value in figures["requests"]["series"] if value) >= 14
+    assert sum(1 for value in figures["latency_p95"]["series"] if value) >= 14
+    assert figures["requests"]["value"] == pytest.approx(30 / 31, rel=0.2)
+    assert figures["tokens"]["value"] == pytest.approx(30 * 1200 / 31 * 60, rel=0.2)
+    llm = next(layer for layer in overview["time_by_kind"] if layer["kind"] == "llm")
+    assert sum(1 for value in llm["values_ms"] if value) >= 14
+    assert len(overview["times"]) == len(llm["values_ms"]) <= 20
+
+
+def test_that_traffic_has_stopped_is_seen(client: Client) -> None:
+    now = time.time_ns()
+    for minutes in range(10, 40):
+        client.send(chat_trace(base=now - minutes * 60_000 * MS))
+    period = client.ask("/api/overview")["range"]
+    assert period["to"] >= now / 1e6
+    assert (period["tier"], period["to"] - period["from"]) == ("minute", pytest.approx(39 * 60_000, abs=120_000))
+
+
+def test_fine_steps_are_forgotten_and_minutes_answer(server: Server, client: Client) -> None:
+    now = time.time_ns()
+    client.send(chat_trace(base=now - 1800_000 * MS))
+    client.send(chat_trace(base=now - 600_000 * MS))
+    with server.database.reading() as connection:
+        steps = [row.time for row in connection.execute(select(schema.ROLL[schema.FINE]))]
+    assert steps
+    assert min(steps) > now / 1e9 - 700
+    for asked, tier, calls in (("range=15m", "2s", 1), ("range=1h", "minute", 2)):
+        answer = client.ask(f"/api/models?{asked}")
+        assert (answer["range"]["tier"], answer["total"]["calls"]) == (tier, calls)
+
+
+def test_a_clock_in_the_future_does_not_take_the_steps_of_others(client: Client) -> None:
+    now = time.time_ns()
+    client.send([make_span("from tomorrow", base=now + 86_400_000 * MS)])
+    client.send(chat_trace(base=now - 20_000 * MS))
+    answer = client.ask("/api/models")
+    assert (answer["range"]["tier"], answer["total"]["calls"]) == ("2s", 1)
+
+
 @pytest.mark.parametrize(
     ("path", "parameter"),
     [
@@ -275,6 +328,14 @@ def test_wrong_parameters_are_pointed_at(client: Client, path: str, parameter: s
 def test_unknown_is_404(client: Client, path: str) -> None:
     answer = client.get(path)
     assert (answer.status, answer.json["error"]["parameter"]) == (404, None)
+
+
+def test_page_files_are_asked_for_again(client: Client) -> None:
+    page = client.get("/app.js")
+    assert (page.status, page.headers["cache-control"]) == (200, "no-cache")
+    again = client.get("/app.js", If_None_Match=page.headers["etag"])
+    assert (again.status, again.headers["cache-control"], again.body) == (304, "no-cache", b"")
+    assert client.get("/").headers["cache-control"] == "no-cache"
 
 
 def test_json_that_every_parser_reads() -> None:

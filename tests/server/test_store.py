@@ -21,9 +21,9 @@ from otelkit.server.config import ServerConfig
 from otelkit.server.runtime import Server
 from otelkit.server.storage import schema
 from otelkit.server.storage.buckets import GROWTH, bucket_of, percentile
-from otelkit.server.storage.spent import Interval, self_times
+from otelkit.server.storage.spent import Interval, charged_kinds, self_times
 
-ROLLUPS = (schema.roll_hour, schema.hist_hour, schema.kind_hour, schema.actor_hour)
+ROLLUPS = (*schema.ROLL.values(), *schema.HIST.values(), *schema.KIND.values(), schema.actor_hour)
 
 
 def everything(server: Server) -> dict[str, list[Any]]:
@@ -42,7 +42,7 @@ def everything(server: Server) -> dict[str, list[Any]]:
                 for row in connection.execute(select(table))
                 if row._mapping.get("count", 1)  # what was corrected to nothing is as good as absent
             )
-            for table in (*ROLLUPS, schema.roll_minute, schema.hist_minute, schema.kind_minute)
+            for table in ROLLUPS
         }
     for trace in traces:
         trace["cost"] = _rounded(trace["cost"])
@@ -178,6 +178,65 @@ def test_self_times_count_each_instant_once() -> None:
     ]
     assert self_times(spans) == [40, 40, 10, 10, 0, 0]
     assert sum(self_times(spans)) == 100
+
+
+def test_the_request_that_a_tool_sends_is_the_tools_time(client: Client) -> None:
+    trace = chat_trace(tool_status=2)
+    tool, call, root = trace[1], trace[2], trace[3]
+
+    def inside(parent: Span, name: str, **attributes: Any) -> Span:
+        return parent._replace(name=name, span_id=os.urandom(8), parent_id=parent.span_id, attributes=attributes)
+
+    helper = inside(tool, "helper")
+    request = inside(helper, "GET", **{"http.request.method": "GET"})
+    query = inside(request, "SELECT", **{"db.system.name": "sqlite"})
+    query = query._replace(end=query.start + 10 * MS)
+    sent = inside(call, "POST", **{"http.request.method": "POST"})
+    client.send([*trace[:3], helper, request, query, sent, root])
+    row = client.ask("/api/traces")["traces"][0]
+    split = {part["kind"]: part["ms"] for part in row["split"]}
+    assert split == {"app": 40, "retrieval": 50, "tool": 20, "db": 10, "llm": 400}
+    spent = {entry["kind"]: entry["total_ms"] for entry in client.ask("/api/overview")["time_by_kind"]}
+    assert spent == split
+
+
+def test_charged_kinds_survive_loops() -> None:
+    spans = [Interval(b"x", b"y", 0, 5, "app"), Interval(b"y", b"x", 0, 5, "app"), Interval(b"z", b"?", 0, 5, "app")]
+    assert charged_kinds(spans) == ["app"] * 3
+
+
+def test_a_call_that_failed_is_not_one_that_reported_nothing(client: Client) -> None:
+    trace = chat_trace()
+    silent = {k: v for k, v in trace[2].attributes.items() if "usage" not in k}
+    client.send([*trace[:2], trace[2]._replace(attributes=silent, status=2), trace[3]])
+    assert client.ask("/api/models")["total"]["unreported_calls"] == 0
+    assert client.ask("/api/overview")["unreported_calls"] == 0
+    assert client.ask("/api/traces")["traces"][0]["unreported_calls"] == 0
+
+
+@pytest.mark.parametrize("nothing", ["[]", "", '[{"role": "assistant", "parts": []}]'])
+def test_no_answer_is_no_text(client: Client, nothing: str) -> None:
+    trace = chat_trace()
+    empty = {**trace[2].attributes, "gen_ai.output.messages": nothing}
+    client.send([*trace[:2], trace[2]._replace(attributes=empty), trace[3]])
+    assert client.ask("/api/traces")["traces"][0]["output"] is None
+
+
+def test_content_that_is_there_twice_is_shown_once(client: Client) -> None:
+    trace = chat_trace("Where is it?", "There.")
+    twice = {**trace[2].attributes, "otelkit.output": '"There."', "otelkit.input": '{"question": "Where is it?"}'}
+    twice["gen_ai.system_instructions"] = '[{"type": "text", "content": "Be kind."}]'
+    tool = {**trace[1].attributes, "gen_ai.tool.call.result": "[]", "otelkit.input": '{"id": 1}'}
+    client.send([trace[0], trace[1]._replace(attributes=tool), trace[2]._replace(attributes=twice), trace[3]])
+    shown = client.ask(f"/api/traces/{trace[0].trace_id.hex()}")["spans"]
+    by_name = {span["name"]: span for span in shown}
+    call, tool_span = by_name["chat gpt-4o-mini"], by_name["execute_tool search_orders"]
+    assert [message["text"] for message in call["output"]] == ["There."]
+    assert [message["text"] for message in call["input"]] == ["Be kind.", "Where is it?"]
+    assert ([m["text"] for m in tool_span["input"]], [m["text"] for m in tool_span["output"]]) == (
+        ['{"id": 1}'],
+        ["[]"],
+    )
 
 
 def test_a_trace_longer_than_is_looked_at_again_is_still_counted_once(server: Server, client: Client) -> None:

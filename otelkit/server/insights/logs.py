@@ -121,7 +121,7 @@ def _shown(connection: Connection, payloads: PayloadReader, rows: list[Row[Any]]
 
 
 def _histogram(connection: Connection, period: Range, scope: Scope, wanted: LogFilter) -> list[dict[str, Any]]:
-    table = period.tier(schema.log_minute, schema.log_hour).c
+    table = schema.LOGS[period.unit].c
     at = ((table.time - period.start) // period.step).label("at")
     query = (
         select(table.severity, at, func.sum(table["count"]))

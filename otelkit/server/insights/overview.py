@@ -176,7 +176,7 @@ def _sentence(level: str, headline: str, told: Sequence[tuple[str, str]], since:
 
 
 def _time_by_kind(connection: Connection, period: Range, scope: Scope) -> list[dict[str, Any]]:
-    table = period.tier(schema.kind_minute, schema.kind_hour).c
+    table = schema.KIND[period.unit].c
     at = ((table.time - period.start) // period.step).label("at")
     query = (
         select(table.kind, at, func.sum(table.spent))

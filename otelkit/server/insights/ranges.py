@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, func, select
 
 from otelkit.server.storage import schema
-from otelkit.server.storage.rollups import MINUTES_KEPT
+from otelkit.server.storage.rollups import KEPT, newest_step
 
 __all__ = ["LENGTHS", "Range", "before", "resolve"]
 
@@ -21,8 +22,13 @@ LENGTHS: Final = {
     "7d": 7 * 86_400,
     "30d": 30 * 86_400,
 }
-_STEPS: Final = (60, 120, 180, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 7 * 86_400, 30 * 86_400)
-_MOST_STEPS: Final = 90
+_STEPS: Final = (
+    *(2, 4, 6, 10, 20, 30, 60, 120, 180, 300, 600, 900, 1800, 3600),
+    *(7200, 10_800, 21_600, 43_200, 86_400, 7 * 86_400, 30 * 86_400),
+)
+_MOST_STEPS: Final = {schema.FINE: 40, schema.MINUTE: 90, schema.HOUR: 90}  # few enough to tell bars apart
+_SHORTEST: Final = 6 * schema.FINE
+_TIERS: Final = {schema.FINE: "2s", schema.MINUTE: "minute", schema.HOUR: "hour"}
 _NS: Final = 1_000_000_000
 
 
@@ -30,13 +36,13 @@ _NS: Final = 1_000_000_000
 class Range:
     """From ``start`` up to and without ``end``, in seconds since the epoch, in steps of ``step`` seconds.
 
-    ``minutes`` says which rollups answer: by minute, or by hour.
+    ``unit`` (see ``schema.UNITS``) says which rollups answer.
     """
 
     start: int
     end: int
     step: int
-    minutes: bool
+    unit: int
     label: str
     auto: bool
     now: float
@@ -63,10 +69,6 @@ class Range:
         """Starts of the steps in milliseconds."""
         return [(self.start + place * self.step) * 1000 for place in range(self.steps)]
 
-    def tier(self, minute: Table, hour: Table) -> Table:
-        """Return the rollup to ask."""
-        return minute if self.minutes else hour
-
     def json(self) -> dict[str, Any]:
         return {
             "from": self.start * 1000,
@@ -74,7 +76,7 @@ class Range:
             "step_ms": self.step * 1000,
             "auto": self.auto,
             "label": self.label,
-            "tier": "minute" if self.minutes else "hour",
+            "tier": _TIERS[self.unit],
             "partial_last": self.end > self.now,
         }
 
@@ -86,52 +88,81 @@ def resolve(
     if start_ms is not None or end_ms is not None:
         end = end_ms / 1000 if end_ms is not None else now
         start = start_ms / 1000 if start_ms is not None else end - 3600
-        return _fitted(connection, now, start, max(end, start + 60), "custom", auto=False)
+        return _fitted(connection, now, start, max(end, start + _SHORTEST), "custom")
     if label == "all":
-        oldest = connection.execute(select(func.min(schema.trace.c.start))).scalar()
-        logged = connection.execute(select(func.min(schema.log.c.time))).scalar()
-        known = [time / _NS for time in (oldest, logged) if time]
-        return _fitted(connection, now, min(known, default=now - 3600), now + 1, "all", auto=False)
+        oldest = _oldest(connection)
+        return _fitted(connection, now, now - 3600 if oldest is None else oldest, now + 1, "all")
     if label != "auto":
-        return _fitted(connection, now, now - LENGTHS[label], now, label, auto=False)
-    newest = _newest(connection, now)
-    end = now if newest is None or newest > now - 3600 else newest + 1
-    return _fitted(connection, now, end - 3600, end, "1h", auto=True)
+        return _fitted(connection, now, now - LENGTHS[label], now, label)
+    return _auto(connection, now)
 
 
 def before(connection: Connection, period: Range) -> Range | None:
     """Return the period of the same length right before, or None where the store does not reach back to it."""
     length = period.end - period.start
-    start, end = period.start - length, period.start
-    oldest = connection.execute(select(func.min(schema.roll_hour.c.time))).scalar()
-    if oldest is None or oldest > start + length * 0.1:
+    start = period.start - length
+    oldest = connection.execute(select(func.min(schema.trace.c.start))).scalar()
+    if oldest is None or oldest / _NS > start + length * 0.1:
         return None
-    minutes = period.minutes and start >= _minute_floor(connection)
-    unit = 60 if minutes else 3600
+    unit = next(unit for unit in schema.UNITS if unit >= period.unit and start >= _floor(connection, unit))
     start -= start % unit
-    end = max(start + unit, end - end % unit)
-    return Range(start, end, period.step, minutes, "before", False, period.now)
+    end = max(start + unit, period.start - period.start % unit)
+    return Range(start, end, period.step, unit, "before", False, period.now)
 
 
-def _newest(connection: Connection, now: float) -> float | None:
-    latest = int((now + 60) * _NS)
+def _auto(connection: Connection, now: float) -> Range:
+    """Return the newest hour of data, as much of it as holds any.
+
+    It ends now while the silence since then is shorter than the data: that something has stopped must be seen.
+    """
+    newest = _newest(connection)
+    if newest is None:
+        return _fitted(connection, now, now - 3600, now, "auto", auto=True)
+    oldest = _oldest(connection, newest - 3600) or newest
+    end = newest if now - newest > max(newest - oldest, _SHORTEST) else now
+    oldest = _oldest(connection, end - 3600) or oldest
+    label = "1h" if end == now and now - oldest > 3600 - schema.MINUTE else "auto"
+    return _fitted(connection, now, min(oldest, end - _SHORTEST), end, label, auto=True)
+
+
+def _newest(connection: Connection) -> float | None:
+    """Return the end of the newest step that holds anything."""
+    for unit in schema.UNITS:
+        found = [newest_step(connection, tables[unit]) for tables in (schema.ROLL, schema.LOGS)]
+        known = [step + unit for step in found if step is not None]
+        if known:
+            return max(known)
+    return None
+
+
+def _oldest(connection: Connection, since: float = 0.0) -> float | None:
+    """Return the start of the oldest trace or log record since then."""
+    least = int(since * _NS)
     found = [
-        connection.execute(select(func.max(column)).where(column <= latest)).scalar()
+        connection.execute(select(func.min(column)).where(column >= least)).scalar()
         for column in (schema.trace.c.start, schema.log.c.time)
     ]
-    return max((time / _NS for time in found if time is not None), default=None)
+    return min((time / _NS for time in found if time), default=None)
 
 
-def _minute_floor(connection: Connection) -> int:
-    newest = connection.execute(select(func.max(schema.roll_minute.c.time))).scalar() or 0
-    logged = connection.execute(select(func.max(schema.log_minute.c.time))).scalar() or 0
-    return max(newest, logged) - MINUTES_KEPT * 60 + 60
+def _floor(connection: Connection, unit: int) -> float:
+    """Return since when a unit is kept."""
+    if unit not in KEPT:
+        return -math.inf
+    found = [newest_step(connection, tables[unit]) for tables in (schema.ROLL, schema.LOGS)]
+    return max((step for step in found if step is not None), default=math.inf) - KEPT[unit]
 
 
-def _fitted(connection: Connection, now: float, start: float, end: float, label: str, *, auto: bool) -> Range:
-    minutes = end - start <= MINUTES_KEPT * 60 and start >= _minute_floor(connection) - 120
-    unit = 60 if minutes else 3600
-    low = int(start) - int(start) % unit
-    high = -(-int(end + 0.999) // unit) * unit
-    step = next((size for size in _STEPS if size >= unit and (high - low) / size <= _MOST_STEPS), _STEPS[-1])
-    return Range(low, high, step, minutes, label, auto, now)
+def _fitted(connection: Connection, now: float, start: float, end: float, label: str, *, auto: bool = False) -> Range:
+    """Widen to whole steps, of the finest rollup that reaches back so far."""
+    start = max(start, 0.0)
+    unit = next(
+        unit
+        for unit in schema.UNITS
+        if unit not in KEPT or (end - start <= KEPT[unit] and start >= _floor(connection, unit))
+    )
+    step = next((size for size in _STEPS if size >= unit and (end - start) / size <= _MOST_STEPS[unit]), _STEPS[-1])
+    whole = step if step < schema.HOUR else unit
+    low = int(start // whole) * whole
+    high = math.ceil(end / whole) * whole
+    return Range(low, max(high, low + whole), step, unit, label, auto, now)

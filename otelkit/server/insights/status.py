@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from otelkit.errors import StorageFullError
 from otelkit.server.insights.ranges import Range
@@ -14,6 +14,7 @@ from otelkit.server.insights.sums import Scope, rolls
 from otelkit.server.pipeline import Progress
 from otelkit.server.storage import schema
 from otelkit.server.storage.database import Database
+from otelkit.server.storage.rollups import newest_step
 from otelkit.server.text import UNKNOWN_SERVICE
 
 __all__ = ["Status"]
@@ -83,10 +84,10 @@ class Status:
         }
 
     def _hints(self, connection: Connection, now: float) -> list[str]:
-        newest = connection.execute(select(func.max(schema.roll_minute.c.time))).scalar()
+        newest = newest_step(connection, schema.ROLL[schema.MINUTE])
         if newest is None:
             return []
-        period = Range(min(newest, int(now)) - 3600, int(newest) + 60, 3600, True, "1h", True, now)
+        period = Range(newest - 3600, newest + 60, 3600, schema.MINUTE, "1h", True, now)
         spans = rolls(connection, period, Scope(), ("service", "operation"))
         hints = []
         nameless = sum(row.calls for row in spans if row.service.startswith(UNKNOWN_SERVICE))

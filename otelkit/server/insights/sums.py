@@ -44,7 +44,7 @@ def rolls(
 
     Each has ``calls``, ``errors`` and every sum of the rollups; spans that another one counts are left out.
     """
-    table = period.tier(schema.roll_minute, schema.roll_hour).c
+    table = schema.ROLL[period.unit].c
     columns: list[Any] = [_series[name] for name in by]
     if steps:
         columns.append(((table.time - period.start) // period.step).label("at"))
@@ -81,7 +81,7 @@ def hists(
     A bucket may occur several times.
     """
     # Grouped by the series' number and put together by its columns here: grouping by texts takes ten times as long.
-    table = period.tier(schema.hist_minute, schema.hist_hour).c
+    table = schema.HIST[period.unit].c
     columns: list[Any] = [table.series] if by else []
     if steps:
         columns.append(((table.time - period.start) // period.step).label("at"))

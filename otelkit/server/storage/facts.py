@@ -93,6 +93,11 @@ class SpanFact:
         return self.tokens.input is not None or self.tokens.output is not None
 
     @property
+    def unreported(self) -> bool:
+        """Whether a call that succeeded says nothing of its tokens; one that failed has none to report."""
+        return self.inference and not self.reported and not self.error
+
+    @property
     def unpriced(self) -> bool:
         """Whether tokens are known and their price is not."""
         return self.inference and self.reported and self.cost is None

@@ -15,7 +15,7 @@ from otelkit.semconv.attributes import Core
 from otelkit.server.storage import schema, sqlite
 from otelkit.server.storage.interning import Interned
 from otelkit.server.storage.payloads import BLOCK, PayloadWriter
-from otelkit.server.storage.rollups import Rollups
+from otelkit.server.storage.rollups import STEP_NS, Rollups
 from otelkit.server.text import clip, service_of
 
 __all__ = ["LogWriter", "Logs", "severity_name"]
@@ -23,7 +23,6 @@ __all__ = ["LogWriter", "Logs", "severity_name"]
 _MAX_BODY: Final = 16_384
 _MAX_INDEXED: Final = 4_096
 _LAST_NANOSECOND: Final = 2**63 - 1
-_MINUTE_NS: Final = 60_000_000_000
 SEVERITIES: Final = ("trace", "debug", "info", "warn", "error", "fatal")
 
 
@@ -79,7 +78,7 @@ class LogWriter:
                 series = ids[keys[at + place]]
                 time = min(record.time or record.observed or now, _LAST_NANOSECOND)
                 body = clip(body_text(record.body), _MAX_BODY)
-                sums.logs[time // _MINUTE_NS * 60, series, severity_level(record.severity)] += 1
+                sums.logs[time // STEP_NS * schema.FINE, series, severity_level(record.severity)] += 1
                 ids_of = (record.trace_id or None, record.span_id or None)
                 rows.append((self._next, uid, time, series, record.severity, *ids_of, block, place, body))
                 texts.append((self._next, None, _searchable(record, body)))

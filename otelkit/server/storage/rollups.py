@@ -1,7 +1,9 @@
 """The figures that pages ask for, summed while records are stored.
 
-Every sum is kept by hour for ever and by minute for the newest six hours. One :class:`Rollups` gathers one transaction;
-only rows that were really inserted may be added, and what turns out wrong later is taken back with ``sign=-1``.
+Every sum is kept by hour for ever, by minute for the newest six hours, and by two seconds for the newest fifteen
+minutes, because a first look is often at a quarter of a minute of traffic. One :class:`Rollups` gathers one
+transaction; only rows that were really inserted may be added, and what turns out wrong later is taken back with
+``sign=-1``.
 """
 
 from __future__ import annotations
@@ -11,22 +13,25 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Table, func, select
 
 from otelkit.server.storage import schema, sqlite
 from otelkit.server.storage.buckets import bucket_of
 from otelkit.server.storage.facts import SpanFact
 
-__all__ = ["MINUTES_KEPT", "Rollups", "Tiers"]
+__all__ = ["KEPT", "STEP_NS", "Rollups", "Tiers", "newest_step"]
 
-MINUTES_KEPT: Final = 360
-_MINUTE_NS: Final = 60_000_000_000
+# Seconds for which a unit is kept, counted back from the newest record; hours stay.
+KEPT: Final = {schema.FINE: 16 * 60, schema.MINUTE: 6 * 3600}
+STEP_NS: Final = schema.FINE * 1_000_000_000
+_AHEAD: Final = 60  # how far a sender's clock may be fast
+_TABLES: Final = (schema.ROLL, schema.HIST, schema.KIND, schema.LOGS)
 _SUMS: Final = len(schema.ROLL_SUMS)
 _KNOWN: Final = len(schema.ROLL_KNOWN)
 
 
 class Rollups:
-    """Sums of one transaction, by minute."""
+    """Sums of one transaction, by the finest step; :class:`Tiers` puts them together."""
 
     def __init__(self) -> None:
         self.spans: dict[tuple[int, int, int], list[Any]] = {}
@@ -37,8 +42,8 @@ class Rollups:
 
     def add_span(self, fact: SpanFact, sign: int = 1) -> None:
         """Count one span; a duplicate counts as such, without tokens, cost or percentiles."""
-        minute = fact.start // _MINUTE_NS * 60
-        key = (minute, fact.series, fact.status + (schema.ROLL_DUPLICATE if fact.duplicate else 0))
+        time = fact.start // STEP_NS * schema.FINE
+        key = (time, fact.series, fact.status + (schema.ROLL_DUPLICATE if fact.duplicate else 0))
         sums = self.spans.get(key)
         if sums is None:
             sums = self.spans[key] = [0] * _SUMS + [None] * _KNOWN
@@ -47,23 +52,23 @@ class Rollups:
         if fact.empty:
             sums[7] += sign
         if not fact.duplicate:
-            self._add_percentiles(fact, minute, sign)
+            self._add_percentiles(fact, time, sign)
             if fact.inference:
                 _add_call(sums, fact, sign)
         who = fact.who
         if who.user or who.conversation or who.group:
-            self._add_actor(fact, minute - minute % 3600, sign)
+            self._add_actor(fact, time - time % schema.HOUR, sign)
 
     def add_kinds(self, start: int, service: str, environment: str, split: Mapping[str, int], sign: int = 1) -> None:
-        """Count where a trace's time went, in the minute in which it started."""
-        minute = start // _MINUTE_NS * 60
+        """Count where a trace's time went, in the step in which it started."""
+        time = start // STEP_NS * schema.FINE
         for kind, spent in split.items():
-            self.kinds[minute, service, environment, kind] += sign * spent
+            self.kinds[time, service, environment, kind] += sign * spent
 
-    def _add_percentiles(self, fact: SpanFact, minute: int, sign: int) -> None:
-        self.hist[minute, fact.series, schema.DURATION, bucket_of(fact.duration)] += sign
+    def _add_percentiles(self, fact: SpanFact, time: int, sign: int) -> None:
+        self.hist[time, fact.series, schema.DURATION, bucket_of(fact.duration)] += sign
         if fact.first_token is not None:
-            self.hist[minute, fact.series, schema.FIRST_TOKEN, bucket_of(fact.first_token)] += sign
+            self.hist[time, fact.series, schema.FIRST_TOKEN, bucket_of(fact.first_token)] += sign
 
     def _add_actor(self, fact: SpanFact, hour: int, sign: int) -> None:
         who = fact.who
@@ -83,7 +88,8 @@ class Rollups:
 
 def _add_call(sums: list[Any], fact: SpanFact, sign: int) -> None:
     tokens = fact.tokens
-    sums[2 if fact.reported else 3] += sign
+    sums[2] += sign * fact.reported
+    sums[3] += sign * fact.unreported
     if fact.unpriced:
         sums[4] += sign
     if tokens.output and fact.first_token is not None and fact.duration > fact.first_token:
@@ -95,65 +101,62 @@ def _add_call(sums: list[Any], fact: SpanFact, sign: int) -> None:
 
 
 class Tiers:
-    """Writes gathered sums into the minute and hour tables, and forgets old minutes; for the one writer thread."""
+    """Writes gathered sums into the tables of each unit, and forgets old fine steps; for the one writer thread."""
 
     def __init__(self, connection: Connection) -> None:
-        self._add = {
-            table: sqlite.add_sql(table)
-            for table in (
-                schema.roll_minute,
-                schema.roll_hour,
-                schema.hist_minute,
-                schema.hist_hour,
-                schema.kind_minute,
-                schema.kind_hour,
-                schema.log_minute,
-                schema.log_hour,
-                schema.actor_hour,
-            )
-        }
-        newest = [
-            connection.execute(select(func.max(table.c.time))).scalar() or 0
-            for table in (schema.roll_minute, schema.log_minute)
-        ]
-        self._newest = max(newest)
+        self._actors = sqlite.add_sql(schema.actor_hour)
+        self._add = {table: sqlite.add_sql(table) for tables in _TABLES for table in tables.values()}
+        self._newest = max(
+            newest_step(connection, schema.ROLL[schema.FINE]) or 0,
+            newest_step(connection, schema.LOGS[schema.FINE]) or 0,
+        )
 
     def write(self, connection: Connection, sums: Rollups, actors: Mapping[tuple[str, str, str], int]) -> None:
         """Add everything in ``sums``; ``actors`` are the row ids of its actors."""
-        floor = self._advance(connection, sums)
-        spans = {key: tuple(values) for key, values in sums.spans.items() if any(values)}
-        self._both(connection, schema.roll_minute, schema.roll_hour, spans, floor)
-        for minute, hour, counts in (
-            (schema.hist_minute, schema.hist_hour, sums.hist),
-            (schema.kind_minute, schema.kind_hour, sums.kinds),
-            (schema.log_minute, schema.log_hour, sums.logs),
-        ):
-            self._both(connection, minute, hour, {key: (count,) for key, count in counts.items() if count}, floor)
+        self._advance(connection, sums)
+        spans: dict[Any, tuple[Any, ...]] = {key: tuple(values) for key, values in sums.spans.items() if any(values)}
+        counted = (
+            {key: (count,) for key, count in some.items() if count} for some in (sums.hist, sums.kinds, sums.logs)
+        )
+        for tables, gathered in zip(_TABLES, (spans, *counted), strict=True):
+            self._add_all(connection, tables, gathered)
         rows = [(key[0], actors[key[1:]], *values) for key, values in sums.actors.items()]
-        sqlite.bulk(connection, self._add[schema.actor_hour], rows)
+        sqlite.bulk(connection, self._actors, rows)
 
-    def _both(
-        self, connection: Connection, minute: Any, hour: Any, sums: dict[Any, tuple[Any, ...]], floor: int
+    def _add_all(
+        self, connection: Connection, tables: Mapping[int, Table], sums: Mapping[Any, tuple[Any, ...]]
     ) -> None:
-        recent = [(*key, *values) for key, values in sums.items() if key[0] >= floor]
-        sqlite.bulk(connection, self._add[minute], recent)
-        hours: dict[Any, tuple[Any, ...]] = {}
-        for key, values in sums.items():
-            at = (key[0] - key[0] % 3600, *key[1:])
-            before = hours.get(at)
-            hours[at] = values if before is None else tuple(map(_plus, before, values))
-        sqlite.bulk(connection, self._add[hour], [(*key, *values) for key, values in hours.items()])
+        for unit, table in tables.items():
+            sums = sums if unit == schema.FINE else _put_together(sums, unit)
+            floor = self._newest - KEPT[unit] if unit in KEPT else 0
+            rows = [(*key, *values) for key, values in sums.items() if key[0] >= floor]
+            sqlite.bulk(connection, self._add[table], rows)
 
-    def _advance(self, connection: Connection, sums: Rollups) -> int:
-        """Return the oldest minute that is still kept by minute, after deleting what is older."""
-        # A sender's clock in the far future must not push everybody else's minutes out.
-        now = int(time.time()) // 60 * 60
-        newest = max((key[0] for keys in (sums.spans, sums.logs) for key in keys if key[0] <= now + 60), default=0)
+    def _advance(self, connection: Connection, sums: Rollups) -> None:
+        """Move on to the newest step, and delete what is now too old to be kept so finely."""
+        # A sender's clock in the far future must not push everybody else's steps out.
+        latest = time.time() + _AHEAD
+        newest = max((key[0] for keys in (sums.spans, sums.logs) for key in keys if key[0] <= latest), default=0)
         if newest > self._newest:
             self._newest = newest
-            for table in (schema.roll_minute, schema.hist_minute, schema.kind_minute, schema.log_minute):
-                connection.execute(table.delete().where(table.c.time < newest - MINUTES_KEPT * 60))
-        return self._newest - MINUTES_KEPT * 60
+            for tables in _TABLES:
+                for unit, kept in KEPT.items():
+                    connection.execute(tables[unit].delete().where(tables[unit].c.time < newest - kept))
+
+
+def newest_step(connection: Connection, table: Table) -> int | None:
+    """Return the newest step of a rollup, as far as clocks can be believed."""
+    query = select(func.max(table.c.time)).where(table.c.time <= time.time() + _AHEAD)
+    return connection.execute(query).scalar()
+
+
+def _put_together(sums: Mapping[Any, tuple[Any, ...]], unit: int) -> dict[Any, tuple[Any, ...]]:
+    found: dict[Any, tuple[Any, ...]] = {}
+    for key, values in sums.items():
+        at = (key[0] - key[0] % unit, *key[1:])
+        before = found.get(at)
+        found[at] = values if before is None else tuple(map(_plus, before, values))
+    return found
 
 
 def _plus(left: Any, right: Any) -> Any:

@@ -2,7 +2,7 @@
 
 Strings that repeat live once in ``series``; ``span`` is narrow and clustered by trace; whatever is only read when one
 trace is opened lies compressed in ``payload``; the rollups carry every figure that a page asks for. Times are
-nanoseconds since the epoch, except in rollups, whose ``time`` is the start of a minute or hour in seconds.
+nanoseconds since the epoch, except in rollups, whose ``time`` is the start of a step (see :data:`UNITS`) in seconds.
 Empty strings stand for "none" where a column is part of a unique key.
 """
 
@@ -40,6 +40,12 @@ ROLL_DUPLICATE: Final = 8
 # hist.what
 DURATION: Final = 0
 FIRST_TOKEN: Final = 1
+
+# The rollups' steps in seconds; every rollup is kept once for each, the finer ones for a while only.
+FINE: Final = 2
+MINUTE: Final = 60
+HOUR: Final = 3600
+UNITS: Final = (FINE, MINUTE, HOUR)
 
 metadata = MetaData()
 
@@ -204,10 +210,11 @@ def _log_roll(name: str) -> Table:
     )
 
 
-roll_minute, roll_hour = _roll("roll_minute"), _roll("roll")
-hist_minute, hist_hour = _hist("hist_minute"), _hist("hist")
-kind_minute, kind_hour = _kind_time("kind_minute"), _kind_time("kind_hour")
-log_minute, log_hour = _log_roll("log_minute"), _log_roll("log_hour")
+# By unit.
+ROLL: Final = {FINE: _roll("roll_fine"), MINUTE: _roll("roll_minute"), HOUR: _roll("roll")}
+HIST: Final = {FINE: _hist("hist_fine"), MINUTE: _hist("hist_minute"), HOUR: _hist("hist")}
+KIND: Final = {FINE: _kind_time("kind_fine"), MINUTE: _kind_time("kind_minute"), HOUR: _kind_time("kind_hour")}
+LOGS: Final = {FINE: _log_roll("log_fine"), MINUTE: _log_roll("log_minute"), HOUR: _log_roll("log_hour")}
 
 actor = Table(
     "actor",

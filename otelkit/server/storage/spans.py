@@ -211,7 +211,7 @@ def _flags(fact: SpanFact) -> int:
         (schema.ENTRY if fact.key.entry else 0)
         | (schema.DUPLICATE if fact.duplicate else 0)
         | (schema.UNPRICED if fact.unpriced else 0)
-        | (schema.UNREPORTED if fact.inference and not fact.reported else 0)
+        | (schema.UNREPORTED if fact.unreported else 0)
         | (schema.INFERENCE if fact.inference else 0)
     )
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-__all__ = ["Interval", "self_times"]
+__all__ = ["Interval", "charged_kinds", "self_times"]
+
+# Kinds whose unnamed inner work (an HTTP request, a helper) is part of what they are waited for.
+_CHARGED: Final = frozenset({"tool", "retrieval", "llm"})
+_DEEPEST: Final = 64
 
 
 class Interval(NamedTuple):
@@ -51,3 +55,21 @@ def self_times(spans: Sequence[Interval]) -> list[int]:
                 low = finish
         spent[at] = own + high - low
     return spent
+
+
+def charged_kinds(spans: Sequence[Interval]) -> list[str]:
+    """Return for each span the kind its time is charged to, in the order given.
+
+    That is its own, except for what has none (``app``) below a tool, retrieval or model call: the request that a tool
+    sends is the tool's time.
+    """
+    by_id = {span.span_id: span for span in spans}
+    charged = []
+    for span in spans:
+        above: Interval | None = span
+        for _ in range(_DEEPEST):
+            if above is None or above.kind != "app":
+                break
+            above = by_id.get(above.parent_id)
+        charged.append(above.kind if above is not None and above.kind in _CHARGED else span.kind)
+    return charged

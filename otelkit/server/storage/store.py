@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from otelkit.model import Span
 from otelkit.server.storage import schema, sqlite
@@ -20,7 +20,6 @@ from otelkit.server.storage.spans import SpanWriter
 __all__ = ["Batch", "Store"]
 
 Prepare = Callable[[Sequence[Span]], list[SpanFact]]
-_MINUTE_NS: Final = 60_000_000_000
 
 
 class Batch(NamedTuple):

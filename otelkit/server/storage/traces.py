@@ -19,7 +19,7 @@ from otelkit.server.kinds import KIND_BITS
 from otelkit.server.storage import schema, sqlite
 from otelkit.server.storage.facts import Candidate, SpanFact
 from otelkit.server.storage.rollups import Rollups
-from otelkit.server.storage.spent import Interval, self_times
+from otelkit.server.storage.spent import Interval, charged_kinds, self_times
 
 _dumps = json.JSONEncoder(separators=(",", ":"), sort_keys=True, check_circular=False).encode
 
@@ -89,7 +89,7 @@ class TraceState:
         """Count a model call's tokens and cost, or take them back."""
         values = self.values
         values["llm_calls"] += sign * fact.llm_call
-        values["unreported"] += sign * (not fact.reported)
+        values["unreported"] += sign * fact.unreported
         if sign > 0:
             _add_label(values["models"], fact.key.model)
             if fact.unpriced:
@@ -173,9 +173,9 @@ class Traces:
 def split_of(spans: Sequence[Interval]) -> dict[str, int]:
     """Return nanoseconds by kind."""
     split: dict[str, int] = {}
-    for span, spent in zip(spans, self_times(spans), strict=True):
+    for kind, spent in zip(charged_kinds(spans), self_times(spans), strict=True):
         if spent:
-            split[span.kind] = split.get(span.kind, 0) + spent
+            split[kind] = split.get(kind, 0) + spent
     return split
 
 

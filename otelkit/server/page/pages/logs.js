@@ -4,7 +4,7 @@ import { ask, useAnswer } from "../api.js";
 import { apiParams } from "../filters.js";
 import { whole } from "../format.js";
 import { html, useEffect, useState } from "../html.js";
-import { Stack, firstStep } from "../parts/chart.js";
+import { Stack } from "../parts/chart.js";
 import { Nothing, Trouble, Waiting, moveFocus } from "../parts/common.js";
 import { LogRows } from "../parts/logrows.js";
 import { address, change, shared, useKeys, writing } from "../state.js";
@@ -59,13 +59,12 @@ export function Logs({ query, revision }) {
 
 /** @param {{data: any}} props */
 function Histogram({ data }) {
-  const first = firstStep(data.range, data.histogram.map(({ counts }) => counts));
   const layers = Object.keys(LAYERS).map((severity) => data.histogram.find((layer) => layer.severity === severity)).filter((layer) => layer?.counts.some(Boolean))
-    .map(({ severity, counts }) => ({ key: severity, label: severity, variable: LAYERS[severity], values: counts.slice(first) }));
+    .map(({ severity, counts }) => ({ key: severity, label: severity, variable: LAYERS[severity], values: counts }));
   return html`
     <section class="panel chart" aria-label="Records over time">
-      <${Stack} times=${data.times.slice(first)} step=${data.range.step_ms} layers=${layers} bars height=${110} partial=${data.range.partial_last} write=${whole}
+      <${Stack} times=${data.times} step=${data.range.step_ms} layers=${layers} bars height=${110} partial=${data.range.partial_last} write=${whole}
         label=${`Records over time: ${layers.map(({ label, values }) => `${label} ${values.reduce((sum, one) => sum + one, 0)}`).join(", ")}`}
-        onZoom=${(from, to) => change({ from, to: Math.max(to, from + 60_000), range: null })} />
+        onZoom=${(from, to) => change({ from, to, range: null })} />
     </section>`;
 }

@@ -5,7 +5,7 @@ import { apiParams } from "../filters.js";
 import { count, money, percent, plural, whole } from "../format.js";
 import { cls, html } from "../html.js";
 import { Share } from "../parts/bars.js";
-import { Stack, firstStep } from "../parts/chart.js";
+import { Stack } from "../parts/chart.js";
 import { Amount, Duration, Mark, Nothing, Trouble, Waiting, moveFocus } from "../parts/common.js";
 import { Spark } from "../parts/spark.js";
 import { Unpriced } from "../parts/unpriced.js";
@@ -36,36 +36,32 @@ function Summary({ data }) {
       <p>${names ? html`${plural(names, "model")}, ${plural(total.calls, "call")} · <b>${known ? money(total.cost_usd) : "cost unknown"}</b>${known && (total.unpriced_calls || total.unreported_calls) ? " for what has a price" : ""} · ${total.tokens.total === null ? "tokens not reported" : html`<b>${count(total.tokens.total)}</b> tokens`} · ${percent(total.calls ? total.errors / total.calls : null)} failed` : ""}</p></div>`;
 }
 
-/** @param {any} data */
-const begin = (data) => firstStep(data.range, data.models.map(({ calls_series: calls }) => calls));
-
 /** Cost by step where any is known, calls otherwise. @param {{data: any}} props */
 function Cost({ data }) {
   const priced = data.models.some(({ cost_usd: cost }) => cost);
   const series = (row) => (priced ? row.cost_series : row.calls_series);
   const values = data.times.map((_, at) => data.models.reduce((sum, row) => sum + (series(row)[at] || 0), 0));
-  const first = begin(data);
-  const layers = [{ key: "llm", label: priced ? "Cost" : "Calls", variable: "--llm", values: values.slice(first) }];
+  const layers = [{ key: "llm", label: priced ? "Cost" : "Calls", variable: "--llm", values }];
   return html`
     <section class="panel chart gap" aria-label=${priced ? "Cost over time" : "Calls over time"}>
       <div class="h"><h2>${priced ? "Cost over time" : "Calls over time"}</h2></div>
-      <${Stack} times=${data.times.slice(first)} step=${data.range.step_ms} layers=${layers} bars height=${130} partial=${data.range.partial_last} write=${priced ? money : whole}
+      <${Stack} times=${data.times} step=${data.range.step_ms} layers=${layers} bars height=${130} partial=${data.range.partial_last} write=${priced ? money : whole}
         label=${priced ? `Cost over time, ${money(data.total.cost_usd)} in all` : `Calls over time, ${data.total.calls} in all`}
-        onZoom=${(from, to) => change({ from, to: Math.max(to, from + 60_000), range: null })} />
+        onZoom=${(from, to) => change({ from, to, range: null })} />
     </section>`;
 }
 
 const HEADS = ["Model", "Calls", "Failed", "Input", "Output", "Cached", "p50", "p95", "First token", "Tokens/s", "Calls over time", "Cost", ""];
 
-/** @param {{data: any, query: import("../state.js").Query, first?: number}} props */
-const Table = ({ data, query, first = begin(data) }) => html`
+/** @param {{data: any, query: import("../state.js").Query}} props */
+const Table = ({ data, query }) => html`
   <div class="scroll"><table class="models">
     <thead><tr>${HEADS.map((head, at) => html`<th key=${at} scope="col" class=${cls(at > 0 && at !== 10 && "num", `c${at}`)}>${head || html`<span class="sr">Share of the cost</span>`}</th>`)}</tr></thead>
-    <tbody>${data.models.map((row) => html`<${Row} key=${`${row.provider}/${row.model}/${row.operation}`} row=${row} query=${query} first=${first} partial=${data.range.partial_last} />`)}</tbody>
+    <tbody>${data.models.map((row) => html`<${Row} key=${`${row.provider}/${row.model}/${row.operation}`} row=${row} query=${query} partial=${data.range.partial_last} />`)}</tbody>
   </table></div>`;
 
-/** @param {{row: any, query: import("../state.js").Query, first: number, partial: boolean}} props */
-function Row({ row, query, first, partial }) {
+/** @param {{row: any, query: import("../state.js").Query, partial: boolean}} props */
+function Row({ row, query, partial }) {
   const to = address("traces", { ...query, model: row.model });
   const silent = row.unreported_calls === row.calls;
   const tokens = (value) => (value === null ? (silent ? "not reported" : "–") : count(value));
@@ -76,7 +72,7 @@ function Row({ row, query, first, partial }) {
     tokens(row.tokens.input), tokens(row.tokens.output), row.tokens.cached === null ? "–" : count(row.tokens.cached),
     html`<${Duration} ms=${row.p50_ms} />`, html`<${Duration} ms=${row.p95_ms} />`, html`<${Duration} ms=${row.first_token_p50_ms} />`,
     row.tokens_per_s === null ? "–" : html`<${Amount} parts=${{ value: String(Math.round(row.tokens_per_s)), unit: "" }} />`,
-    html`<${Spark} values=${row.calls_series.slice(first)} variable="--llm" partial=${partial} />`,
+    html`<${Spark} values=${row.calls_series} variable="--llm" partial=${partial} />`,
     html`<span title=${row.cost_usd === null ? undefined : `$${row.cost_usd}`}>${money(row.cost_usd, row.unpriced_calls ? "not priced" : "unknown")}${row.cost_usd !== null && row.unpriced_calls ? " +" : ""}</span>`,
     html`<${Share} ratio=${row.share} />`,
   ];

@@ -4,7 +4,7 @@ import { useAnswer } from "../api.js";
 import { apiParams } from "../filters.js";
 import { count, duration, hour, money, plural } from "../format.js";
 import { html } from "../html.js";
-import { Stack, firstStep } from "../parts/chart.js";
+import { Stack, clock } from "../parts/chart.js";
 import { Dot, Mark, Nothing, Panel, Trouble, Waiting } from "../parts/common.js";
 import { Figure } from "../parts/figure.js";
 import { ORDER, kindName, kindVariable } from "../parts/kinds.js";
@@ -23,14 +23,13 @@ export function Overview({ query, status, revision }) {
   if (error && !data) return html`<${Trouble} error=${error} />`;
   if (!data) return html`<${Waiting} rows=${8} className="tall" />`;
   if (data.verdict.level === "empty" && status) return html`<${Elsewhere} status=${status} query=${query} />`;
-  const first = firstStep(data.range, [...data.time_by_kind.map(({ values_ms: values }) => values), data.figures[0].series]);
   return html`
     ${error && html`<${Trouble} error=${error} />`}
     <${Verdict} verdict=${data.verdict} />
-    <div class="cards">${data.figures.map((figure) => html`<${Figure} key=${figure.id} figure=${{ ...figure, series: figure.series.slice(first) }} range=${data.range} query=${common} />`)}</div>
+    <div class="cards">${data.figures.map((figure) => html`<${Figure} key=${figure.id} figure=${figure} range=${data.range} query=${common} />`)}</div>
     <${Unpriced} unpriced=${data.unpriced} unreported=${data.unreported_calls} />
     <div class="row">
-      <${TimeSpent} data=${data} first=${first} height=${wide ? 280 : 190} />
+      <${TimeSpent} data=${data} height=${wide ? 280 : 190} />
       <${Changes} data=${data} query=${common} />
       ${wide && html`<${TopModels} query=${common} revision=${revision} />`}
     </div>
@@ -50,23 +49,22 @@ const Verdict = ({ verdict }) => html`
   </div>`;
 
 /** @param {any} range */
-const spoken = (range) => ({ "15m": "last 15 minutes", "1h": "last hour", "3h": "last 3 hours", "6h": "last 6 hours", "24h": "last 24 hours", "7d": "last 7 days", "30d": "last 30 days", all: "all time" })[range.label] || `${hour(range.from)} – ${hour(range.to)}`;
+const spoken = (range) => ({ "15m": "last 15 minutes", "1h": "last hour", "3h": "last 3 hours", "6h": "last 6 hours", "24h": "last 24 hours", "7d": "last 7 days", "30d": "last 30 days", all: "all time" })[range.label] || `${clock(range.step_ms)(range.from)} – ${clock(range.step_ms)(range.to)}`;
 
 const AS_BARS = 40;
 
-/** @param {{data: any, first: number, height: number}} props */
-function TimeSpent({ data, first, height }) {
+/** @param {{data: any, height: number}} props */
+function TimeSpent({ data, height }) {
   const layers = ORDER.map((kind) => data.time_by_kind.find((layer) => layer.kind === kind)).filter((layer) => layer && layer.total_ms > 0)
-    .map((layer) => ({ key: layer.kind, label: kindName(layer.kind), variable: kindVariable(layer.kind), values: layer.values_ms.slice(first) }));
-  const times = data.times.slice(first);
+    .map((layer) => ({ key: layer.kind, label: kindName(layer.kind), variable: kindVariable(layer.kind), values: layer.values_ms }));
   const total = data.time_by_kind.reduce((sum, layer) => sum + layer.total_ms, 0);
   const told = `Time by kind: ${data.time_by_kind.map((layer) => `${layer.label} ${duration(layer.total_ms)}`).join(", ")}`;
   return html`
     <section class="panel chart" aria-label="Where the time goes">
       <div class="h"><h2>Where the time goes</h2><span class="dim" title="Wall time of all traces in this range, each instant counted once">${duration(total)} in all</span></div>
       ${layers.length
-        ? html`<${Stack} times=${times} step=${data.range.step_ms} layers=${layers} bars=${times.length <= AS_BARS} height=${height} partial=${data.range.partial_last} write=${duration} label=${told}
-            onZoom=${(from, to) => change({ from, to: Math.max(to, from + 60_000), range: null })} />`
+        ? html`<${Stack} times=${data.times} step=${data.range.step_ms} layers=${layers} bars=${data.times.length <= AS_BARS} height=${height} partial=${data.range.partial_last} write=${duration} label=${told}
+            onZoom=${(from, to) => change({ from, to, range: null })} />`
         : html`<${Nothing} title="No spans in this range" />`}
     </section>`;
 }

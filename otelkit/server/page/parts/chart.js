@@ -1,7 +1,7 @@
 /** uPlot in the page's colours: stacks over time, read by hovering, zoomed by dragging. */
 
 import { html, useEffect, useRef, useState } from "../html.js";
-import { hour } from "../format.js";
+import { hour, time } from "../format.js";
 import { useMedia } from "../state.js";
 import plain from "../vendor/uplot.js";
 
@@ -17,20 +17,8 @@ const AXIS = 26;
  *   `times` and `step` in milliseconds; `partial`: the last step is still filling up
  */
 
-const FEWEST = 12;
-
-/**
- * Where to begin to draw: a range that was fitted to the data may still begin long before it.
- * @param {{auto: boolean}} range
- * @param {Array<Array<number|null>>} lists values by step
- * @returns {number} the first step worth drawing
- */
-export function firstStep(range, lists) {
-  if (!range.auto) return 0;
-  const steps = Math.max(0, ...lists.map((list) => list.length));
-  const found = lists.map((list) => list.findIndex((value) => value)).filter((at) => at >= 0);
-  return Math.max(0, Math.min(steps - FEWEST, Math.min(steps, ...found) - 1));
-}
+/** The shortest stretch that a drag zooms into, in milliseconds. */
+const SHORTEST = 12_000;
 
 /** Layers stacked on each other. @param {StackProps} props */
 export function Stack(props) {
@@ -40,7 +28,7 @@ export function Stack(props) {
   latest.current = props;
   const dark = useMedia("(prefers-color-scheme: dark)");
   const [at, setAt] = useState(-1);
-  const shape = `${props.layers.map((layer) => layer.key)}|${props.bars}|${props.height}|${dark}`;
+  const shape = `${props.layers.map((layer) => layer.key)}|${props.step}|${props.bars}|${props.height}|${dark}`;
   useEffect(() => {
     const element = box.current;
     const drawn = new uPlot(options(latest, element, setAt), stacked(latest.current), element);
@@ -59,7 +47,7 @@ export function Stack(props) {
   const shown = at >= 0 && at < props.times.length ? at : -1;
   return html`
     <div class="legend" aria-live="off">
-      <span class="when">${shown < 0 ? "" : `${hour(props.times[shown])}${props.partial && shown === props.times.length - 1 ? ", so far" : ""}`}</span>
+      <span class="when">${shown < 0 ? "" : `${clock(props.step)(props.times[shown])}${props.partial && shown === props.times.length - 1 ? ", so far" : ""}`}</span>
       ${[...props.layers].reverse().map((layer) => html`
         <span key=${layer.key}><i style=${{ background: `var(${layer.variable})` }}></i>${layer.label}${shown < 0 ? "" : html` <b>${props.write(layer.values[shown] || 0)}</b>`}</span>`)}
     </div>
@@ -88,7 +76,7 @@ function options(latest, box, hover) {
   const colour = (name) => style.getPropertyValue(name).trim();
   const surface = colour("--panel");
   const line = colour("--line2");
-  const paths = bars ? uPlot.paths.bars({ size: [0.78, 48], align: 1 }) : uPlot.paths.linear();
+  const paths = bars ? uPlot.paths.bars({ size: [0.78, 96], align: 1 }) : uPlot.paths.linear();
   const zoom = Boolean(latest.current.onZoom);
   return {
     width: Math.max(1, box.clientWidth),
@@ -101,7 +89,7 @@ function options(latest, box, hover) {
       {
         stroke: colour("--ink3"), font: `11px ${style.fontFamily}`, size: AXIS, gap: 6, space: 90,
         grid: { show: false }, ticks: { show: false },
-        values: (drawn, splits) => splits.map((second) => (atEdge(drawn, second) ? "" : hour(second * 1000))),
+        values: (drawn, splits) => splits.map((second) => (atEdge(drawn, second) ? "" : clock(step)(second * 1000))),
       },
       { show: true, size: 0, values: () => [], grid: { stroke: line, width: 1 }, ticks: { show: false }, space: 46 },
     ],
@@ -120,13 +108,16 @@ function options(latest, box, hover) {
           if (width < 6 || !latest.current.onZoom) return;
           const [from, to] = [left, left + width].map((place) => Math.round(drawn.posToVal(place, "x") * 1000));
           drawn.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
-          latest.current.onZoom(from, to);
+          latest.current.onZoom(from, Math.max(to, from + SHORTEST));
         },
       ],
       draw: [(drawn) => latest.current.partial && veil(drawn, latest.current, surface)],
     },
   };
 }
+
+/** How a moment is written where steps are this long. @param {number} step milliseconds */
+export const clock = (step) => (step < 60_000 ? time : hour);
 
 /** Whether a label there would be cut off. @param {any} drawn @param {number} second */
 const atEdge = (drawn, second) => {

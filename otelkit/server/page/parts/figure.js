@@ -1,7 +1,7 @@
 /** One of the six figures: label, value, change, line. */
 
 import { cls, html } from "../html.js";
-import { countParts, difference, durationParts, money, percentParts, rateParts, whole } from "../format.js";
+import { countParts, difference, duration, durationParts, money, percentParts, rateParts, whole } from "../format.js";
 import { address } from "../state.js";
 import { Amount } from "./common.js";
 import { Spark } from "./spark.js";
@@ -17,8 +17,8 @@ const FIGURES = {
 };
 const MISSING = { errors: "no requests", latency_p95: "no requests", first_token_p50: "no streams", tokens: "not reported", cost: "not priced" };
 
-/** @param {{label: string}} range */
-const inRange = (range) => (range.label === "custom" || range.label === "all" ? "" : `in ${range.label.replace(/(\d+)(\w+)/, "$1 $2").replace(" m", " min")}`);
+/** @param {{label: string, from: number, to: number}} range */
+const inRange = (range) => (range.label === "custom" || range.label === "all" ? "" : range.label === "auto" ? `in ${duration(range.to - range.from)}` : `in ${range.label.replace(/(\d+)(\w+)/, "$1 $2").replace(" m", " min")}`);
 
 /**
  * @param {{figure: any, range: any, query: import("../state.js").Query}} props a figure of `/api/overview`
