@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext
 
-from otelkit.model import NO_ATTRIBUTES, LogRecord, Resource, Scope, Span, SpanEvent, SpanLink
+from otelkit.model import NO_ATTRIBUTES, Attributes, LogRecord, Resource, Scope, Span, SpanEvent, SpanLink
 from otelkit.semconv.attributes import Otelkit
 
 __all__ = ["Converter"]
@@ -43,9 +43,9 @@ class Converter:
             end=span.end_time or 0,
             status=status.status_code.value,
             status_message=status.description or "",
-            attributes=span.attributes or NO_ATTRIBUTES,
-            events=tuple(SpanEvent(e.name, e.timestamp, e.attributes or NO_ATTRIBUTES) for e in span.events),
-            links=tuple(_link(link.context, link.attributes) for link in span.links),
+            attributes=_plain(span.attributes),
+            events=tuple([SpanEvent(e.name, e.timestamp, _plain(e.attributes)) for e in span.events]),
+            links=tuple([_link(link.context, link.attributes) for link in span.links]),
             resource=self.resource(span.resource),
             scope=self.scope(span.instrumentation_scope),
             flags=context.trace_flags | _HAS_REMOTE | (_IS_REMOTE if parent is not None and parent.is_remote else 0),
@@ -62,7 +62,7 @@ class Converter:
             severity=log.severity_number.value if log.severity_number is not None else 0,
             severity_text=log.severity_text or "",
             body=log.body,
-            attributes=log.attributes or NO_ATTRIBUTES,
+            attributes=_plain(log.attributes),
             event_name=log.event_name or "",
             trace_id=log.trace_id.to_bytes(16, "big") if log.trace_id else b"",
             span_id=log.span_id.to_bytes(8, "big") if log.span_id else b"",
@@ -99,10 +99,15 @@ class Converter:
         return known[1]
 
 
+def _plain(attributes: object) -> Attributes:
+    """A plain dict: the SDK's own mapping runs Python code for each key, and what follows asks for dozens."""
+    return attributes.copy() if attributes else NO_ATTRIBUTES  # type: ignore[attr-defined]
+
+
 def _link(context: SpanContext, attributes: object) -> SpanLink:
     return SpanLink(
         context.trace_id.to_bytes(16, "big"),
         context.span_id.to_bytes(8, "big"),
-        dict(attributes) if attributes else NO_ATTRIBUTES,  # type: ignore[call-overload]
+        _plain(attributes),
         context.trace_state.to_header() if context.trace_state else "",
     )

@@ -23,7 +23,7 @@ from otelkit.sdk.export.readers import PushReader, Ticker
 from otelkit.sdk.export.worker import Worker
 from otelkit.sdk.guard import guard
 from otelkit.sdk.identity import IdentityGuard, Pseudonymiser
-from otelkit.sdk.instruments import Instruments
+from otelkit.sdk.instruments import Instruments, Tally
 from otelkit.sdk.processors import RagProcessor, StepProcessor, TokenProcessor, ToolProcessor
 from otelkit.sdk.routes import open_transport
 from otelkit.semconv.attributes import Otelkit
@@ -64,10 +64,12 @@ class Runtime:
         )
         self._observe()
         self.instruments = Instruments(self.meter_provider, settings.metric_profile)
-        processors = [kind(self.instruments) for kind in (TokenProcessor, RagProcessor, ToolProcessor, StepProcessor)]
+        tally = Tally(self.instruments)
+        processors = [kind(tally) for kind in (TokenProcessor, RagProcessor, ToolProcessor, StepProcessor)]
         pipeline = Pipeline(
             stamper=Stamper(prices, slow_seconds=settings.slow_request_seconds),
             observers=[processor.observe for processor in processors],
+            settle=tally.settle,
             identities=self.identities,
             redactor=self.redactor,
             lanes=self.lanes,

@@ -29,6 +29,7 @@ class Pipeline:
     Args:
         stamper: gives spans one shape, price and marks.
         observers: called with every finished span, sampled or not: they derive metrics.
+        settle: called when they have seen a batch.
         identities: takes raw ids off attributes.
         redactor: the last thing that touches a record before it is encoded.
         lanes: where batches go; a signal without a lane is not exported.
@@ -40,6 +41,7 @@ class Pipeline:
         *,
         stamper: Stamper,
         observers: Sequence[Callable[[Span], None]],
+        settle: Callable[[], None],
         identities: Callable[[Attributes], Attributes],
         redactor: Redactor,
         lanes: Mapping[Signal, Lane],
@@ -48,6 +50,7 @@ class Pipeline:
         self._convert = Converter()
         self._stamp = stamper
         self._observers = tuple(observers)
+        self._settle = settle
         self._identities = identities
         self._redactor = redactor
         self._lanes = lanes
@@ -68,6 +71,8 @@ class Pipeline:
                 done = True
             if not done:
                 self._ledger.dropped(Signal.TRACES if is_span else Signal.LOGS, Reason.INVALID)
+        with guard:
+            self._settle()
         if spans:
             self._export(Signal.TRACES, encode_spans, spans)
         if logs:

@@ -14,7 +14,7 @@ from otelkit.mapping.stamp import Stamper
 from otelkit.model import Span
 from otelkit.sdk.convert import Converter
 from otelkit.sdk.guard import guard
-from otelkit.sdk.instruments import Instruments, exemplar_context
+from otelkit.sdk.instruments import Instruments, Tally
 
 __all__ = ["MeasuringProcessor"]
 
@@ -31,7 +31,7 @@ class MeasuringProcessor(SpanProcessor):
 
     def __init__(
         self,
-        instruments: Instruments | None = None,
+        instruments: Instruments | Tally | None = None,
         *,
         meter_provider: MeterProvider | None = None,
         prices: PriceBook | None = None,
@@ -48,11 +48,8 @@ class MeasuringProcessor(SpanProcessor):
 
     def observe(self, span: Span) -> None:
         """Record what a normalised, stamped span measures, with the span as exemplar."""
-        context = None
         for measurement in self.measurements(span):
-            if context is None:
-                context = exemplar_context(span)
-            self._instruments.record(measurement, context)
+            self._instruments.record(measurement, span)
 
     def measurements(self, span: Span) -> Iterable[Measurement]:
         """What ``span`` measures."""
