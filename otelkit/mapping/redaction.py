@@ -307,6 +307,8 @@ def _plain(text: str, look: Callable[[str], str]) -> str:
 
 
 def _reading(text: str, read: str, look: Callable[[str], str]) -> str:
+    if read == text:
+        return text  # which is looked at anyway
     found = look(read)
     return text if found == read else found
 
