@@ -88,11 +88,11 @@ class Step:
         "token",
     )
 
-    def __init__(self, spec: Spec, span: trace.Span, agent: str) -> None:
+    def __init__(self, spec: Spec, span: trace.Span, agent: str, outer: Context | None = None) -> None:
         self.span = span
         self.agent = agent
         self.token: Token[Context] | None = None  # of the context a ``with`` block attached
-        self.context: Context = otel_context.set_value(_STEP_KEY, self, trace.set_span_in_context(span))
+        self.context: Context = otel_context.set_value(_STEP_KEY, self, trace.set_span_in_context(span, outer))
         self._spec = spec
         self._started = time.perf_counter()
         self._first_chunk: float | None = None
@@ -256,7 +256,8 @@ def begin(spec: Spec) -> Step:
     """Start a step as child of what is current; never raises."""
     agent = spec.name if spec.operation == Operation.INVOKE_AGENT else ""
     with guard:
-        outer = otel_context.get_value(_STEP_KEY)
+        context = otel_context.get_current()  # looked up once: each look-up below would do it again
+        outer = context.get(_STEP_KEY)
         agent = agent or (outer.agent if isinstance(outer, Step) else "")
         attributes = {GenAI.OPERATION: spec.operation, **spec.attributes}
         if spec.name:
@@ -264,7 +265,7 @@ def begin(spec: Spec) -> Step:
         if agent and GenAI.AGENT_NAME not in attributes:
             attributes[GenAI.AGENT_NAME] = agent
         name = f"{spec.operation} {spec.name}" if spec.name else spec.operation
-        return Step(spec, _tracer().start_span(name, kind=spec.kind, attributes=attributes), agent)
+        return Step(spec, _tracer().start_span(name, context, spec.kind, attributes), agent, context)
     return Step(spec, trace.INVALID_SPAN, agent)
 
 
