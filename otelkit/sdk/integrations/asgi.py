@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
+import random
 import re
-import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final, TypeAlias
 
 from opentelemetry import context as otel_context
@@ -33,7 +34,14 @@ _ACCEPTABLE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}").full
 _CLOSE_CODE: Final = "websocket.close.code"
 _LAST_WORDS: Final = frozenset({"lifespan.shutdown.complete", "lifespan.shutdown.failed"})
 _LONGEST_FAREWELL: Final = 2.0  # seconds: with a backend that is away this is all of it
+_NO_SESSION: Final = nullcontext()
 _ABNORMAL: Final = 1006  # RFC 6455: closed without a close frame
+
+# Ids, not secrets, and not the kernel's: asking it lets go of the interpreter lock, which a busy worker thread may then
+# keep for 5 ms. A generator of our own, because an application may seed the global one.
+_random: Final = random.Random()  # noqa: S311
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_random.seed)
 
 
 class RequestMiddleware:
@@ -49,19 +57,19 @@ class RequestMiddleware:
         self.app = app
         self._runtime = runtime
         self._read_session = read_session
+        self._header = b""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] not in {"http", "websocket"}:
             await self.app(scope, receive, _flushing(send, self._runtime))
             return
-        header = self._runtime().settings.request_id_header.lower().encode("latin-1")
-        request_id = _given_id(scope, header) or uuid.uuid4().hex
+        header = self._header = self._header or self._runtime().settings.request_id_header.lower().encode("latin-1")
+        request_id = _given_id(scope, header) or f"{_random.getrandbits(128):032x}"
         token = otel_context.attach(request_context(request_id))
         try:
             trace.get_current_span().set_attribute(Otelkit.REQUEST_ID, request_id)
-            with ExitStack() as stack:
-                await self._enter_session(scope, stack)
+            with await self._session(scope):
                 if scope["type"] == "http":
                     await self.app(scope, receive, _answering(send, header, request_id))
                 else:
@@ -69,15 +77,15 @@ class RequestMiddleware:
         finally:
             otel_context.detach(token)
 
-    async def _enter_session(self, scope: Scope, stack: ExitStack) -> None:
-        if self._read_session is None:
-            return
-        with guard:
-            ids = self._read_session(dict(scope))
-            if inspect.isawaitable(ids):
-                ids = await ids
-            if ids:
-                stack.enter_context(session(**ids))
+    async def _session(self, scope: Scope) -> AbstractContextManager[object]:
+        if self._read_session is not None:
+            with guard:
+                ids = self._read_session(dict(scope))
+                if inspect.isawaitable(ids):
+                    ids = await ids
+                if ids:
+                    return session(**ids)
+        return _NO_SESSION
 
 
 def _flushing(send: Send, runtime: Callable[[], Runtime]) -> Send:
