@@ -105,7 +105,7 @@ class View:
         assert not self.foreign, self.foreign
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     """A server with the shop's telemetry of the last two hours."""
     with Server(ServerConfig(port=0)) as server:
@@ -122,7 +122,7 @@ def empty_site() -> Iterator[Site]:
         yield Site(server)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Debian's Chromium; without it these tests are skipped, or fail where everything is required."""
     program = os.environ.get("OTELKIT_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
