@@ -141,7 +141,6 @@ _CALLED_PHONE: Final = re.compile(
 # Cheap looks for what a pattern cannot do without: a search for one set of characters, or for a plain string, skips
 # through a text many times faster than an alternation or a pattern that ignores case.
 _SIGNS: Final = re.compile(r"[@=:0-9]")
-_DIGIT: Final = re.compile(r"[0-9]")
 _MAYBE_IPV6: Final = re.compile(r":[0-9A-Fa-f]{0,4}:")
 _CASES: Final = str.maketrans("ıİſ\u212a", "iisk")  # what a pattern that ignores case takes for these letters
 _MANY_DIGITS: Final = re.compile(
@@ -219,7 +218,7 @@ def _may_hold_key(text: str) -> bool:
 
 
 def _has_digits(text: str) -> bool:
-    return _DIGIT.search(text) is not None or not text.isascii()
+    return _holds_any(text, "0123456789") or not text.isascii()
 
 
 def _holds_any(text: str, parts: Iterable[str]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from otelkit.model import Attributes
@@ -49,31 +49,44 @@ def _side(attributes: Attributes, names: Sequence[tuple[str, str]]) -> list[Mess
 
 def read_messages(value: object, role: str) -> list[Message]:
     """Read messages from a JSON text, a structure or plain text; ``role`` is for those that name none."""
+    return list(_read_backwards(value, role))[::-1]
+
+
+def _read_backwards(value: object, role: str) -> Iterator[Message]:
     parsed = _parsed(value)
     if not parsed and role in _TALK:  # an empty list of messages; an empty result of a tool is one
-        return []
+        return
+    items: Sequence[object] = [parsed]
     if isinstance(parsed, Mapping):
         inner = parsed.get("messages")
-        items = inner if isinstance(inner, Sequence) and not isinstance(inner, str) else [parsed]
+        if isinstance(inner, Sequence) and not isinstance(inner, str):
+            items = inner
     elif isinstance(parsed, Sequence) and not isinstance(parsed, str | bytes):
         items = parsed
-    else:
-        items = [parsed]
-    if role in ("documents", "system") or not any(_is_message(item) for item in items):
+    if role in ("documents", "system") or not any(map(_is_message, items)):
         text = "\n".join(filter(None, (_text(item) for item in items))) if role == "system" else _text(parsed)
-        return [_message(role, text)]
-    return [_one(item, role) for item in items]
+        yield _message(role, text)
+        return
+    for item in reversed(items):
+        yield _one(item, role)
 
 
 def last_user_text(value: object) -> str:
     """Return what the user said last; an empty string when nobody of that role said anything."""
-    messages = read_messages(value, "user")
-    return next((m["text"] for m in reversed(messages) if m["role"] in ("user", "human") and m["text"]), "")
+    return _last(value, "user", ("user", "human"))
 
 
 def last_text(value: object) -> str:
     """Return the last text that was said; an empty string for none."""
-    return next((str(m["text"]) for m in reversed(read_messages(value, "assistant")) if m["text"]), "")
+    return _last(value, "assistant")
+
+
+def _last(value: object, role: str, of: Sequence[str] = ()) -> str:
+    """Read from the end, and no further than needed: every call of a chat repeats all that was said before."""
+    for message in _read_backwards(value, role):
+        if message["text"] and (not of or message["role"] in of):
+            return str(message["text"])
+    return ""
 
 
 def _parsed(value: object) -> object:

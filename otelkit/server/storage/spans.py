@@ -47,13 +47,12 @@ class SpanWriter:
         groups = _new_by_trace(connection, facts, states, before)
         new = [fact for group in groups.values() for fact in group]
         self._number_series(connection, new)
-        rows: list[tuple[Any, ...]] = []
         for trace_id, group in groups.items():
             state = states[trace_id]
             self._take_in(connection, state, group, before, sums)
             for fact in group:
                 sums.add_span(fact)
-            rows.extend(self._rows(group))
+        rows = list(self._rows(new))
         sqlite.bulk(connection, self._insert, rows)
         changed = [states[trace_id] for trace_id in groups]
         self._traces.save(connection, changed)
@@ -77,7 +76,7 @@ class SpanWriter:
             self._mark_duplicates(connection, state, group, known, sums)
         for fact in group:
             fact.trace = state.number
-            state.merge(fact)
+        state.merge(group)
         intervals = [interval_of(fact) for fact in group]
         if state.values["spans"] <= SPLIT_LIMIT:
             intervals = [interval_of(fact) for fact in known] + intervals
@@ -111,9 +110,9 @@ class SpanWriter:
                     .values(flags=table.c.flags.bitwise_or(schema.DUPLICATE))
                 )
 
-    def _rows(self, group: Sequence[SpanFact]) -> Iterable[tuple[Any, ...]]:
-        for at in range(0, len(group), BLOCK):
-            some = group[at : at + BLOCK]
+    def _rows(self, facts: Sequence[SpanFact]) -> Iterable[tuple[Any, ...]]:
+        for at in range(0, len(facts), BLOCK):
+            some = facts[at : at + BLOCK]
             block = self._payloads.add(_block(some))
             for place, fact in enumerate(some):
                 yield (

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import Connection, func, select
@@ -30,6 +31,7 @@ _MAX_LABELS: Final = 20
 _COLUMNS: Final = tuple(column.name for column in schema.trace.columns)
 _JSON: Final = ("models", "tools", "services", "unpriced", "split", "merge")
 _TOKENS: Final = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
+_BY_RANK: Final = itemgetter(0, 1)
 _WHO: Final = ("user", "grp", "session", "conversation")
 
 
@@ -61,29 +63,31 @@ class TraceState:
         now = _text(self.values)
         return None if now == self.text_before else (self.number, self.text_before, now)
 
-    def merge(self, fact: SpanFact) -> None:
-        """Take in one span that was not there before."""
+    def merge(self, facts: Sequence[SpanFact]) -> None:
+        """Take in spans that were not there before."""
         values = self.values
-        end = max(values["start"] + values["duration"], fact.end) if values["spans"] else fact.end
-        values["start"] = min(values["start"], fact.start) if values["spans"] else fact.start
-        values["duration"] = end - values["start"]
-        values["spans"] += 1
-        values["kinds"] |= KIND_BITS[fact.key.kind]
-        _add_label(values["services"], fact.key.service)
-        if fact.error:
-            values["status"] = StatusCode.ERROR
-            values["errors"] += 1
-            self._offer("error", Candidate(0, -fact.start, fact.error_text or "error"))
-        self._merge_root(fact)
-        self._merge_who(fact)
-        for name, candidate in (("input", fact.input), ("output", fact.output)):
-            if candidate is not None:
-                self._offer(name, candidate)
-        if fact.key.kind == "tool":
-            values["tool_calls"] += not fact.duplicate
-            _add_label(values["tools"], fact.key.tool or fact.key.name)
-        if fact.inference and not fact.duplicate:
-            self.add_call(fact)
+        self._merge_times(facts)
+        values["spans"] += len(facts)
+        for kind in {fact.key.kind for fact in facts}:
+            values["kinds"] |= KIND_BITS[kind]
+        for service in {fact.key.service for fact in facts}:
+            _add_label(values["services"], service)
+        self._merge_root(facts)
+        self._merge_who(facts)
+        for fact in facts:
+            if fact.error:
+                values["status"] = StatusCode.ERROR
+                values["errors"] += 1
+                self._offer("error", Candidate(0, -fact.start, fact.error_text or "error"))
+            if fact.input is not None:
+                self._offer("input", fact.input)
+            if fact.output is not None:
+                self._offer("output", fact.output)
+            if fact.key.kind == "tool":
+                values["tool_calls"] += not fact.duplicate
+                _add_label(values["tools"], fact.key.tool or fact.key.name)
+            if fact.inference and not fact.duplicate:
+                self.add_call(fact)
 
     def add_call(self, fact: SpanFact, sign: int = 1) -> None:
         """Count a model call's tokens and cost, or take them back."""
@@ -111,20 +115,30 @@ class TraceState:
         values = self.values
         return values["start"], values["service"], values["environment"], dict(values["split"])
 
-    def _merge_root(self, fact: SpanFact) -> None:
-        span = fact.span
-        rank = 0 if not span.parent_id else 1 if span.kind in (SpanKind.SERVER, SpanKind.CONSUMER) else 2
-        if self._wins("root", rank, fact.start):
+    def _merge_times(self, facts: Sequence[SpanFact]) -> None:
+        values = self.values
+        start = min([fact.start for fact in facts])
+        end = max([fact.start + fact.duration for fact in facts])
+        if values["spans"]:
+            start, end = min(start, values["start"]), max(end, values["start"] + values["duration"])
+        values["start"], values["duration"] = start, end - start
+
+    def _merge_root(self, facts: Sequence[SpanFact]) -> None:
+        rank, start, _, fact = min([(_root_rank(fact), fact.start, at, fact) for at, fact in enumerate(facts)])
+        if self._wins("root", rank, start):
             values = self.values
             values["name"], values["service"] = fact.key.name, fact.key.service
             values["environment"], values["root_status"] = fact.key.environment, fact.status
             values["complete"] = int(rank == 0)
 
-    def _merge_who(self, fact: SpanFact) -> None:
-        rank = 1 if fact.span.parent_id else 0
-        for name, value in zip(_WHO, fact.who, strict=True):
-            if value and self._wins(name, rank, fact.start):
-                self.values[name] = value
+    def _merge_who(self, facts: Sequence[SpanFact]) -> None:
+        ordered = sorted([(1 if fact.span.parent_id else 0, fact.start, fact.who) for fact in facts], key=_BY_RANK)
+        for at, name in enumerate(_WHO):
+            for rank, start, who in ordered:
+                if who[at]:
+                    if self._wins(name, rank, start):
+                        self.values[name] = who[at]
+                    break
 
     def _offer(self, name: str, candidate: Candidate) -> None:
         if candidate.text and self._wins(name, candidate.rank, candidate.order):
@@ -137,6 +151,11 @@ class TraceState:
             return False
         keys[name] = [rank, order]
         return True
+
+
+def _root_rank(fact: SpanFact) -> int:
+    span = fact.span
+    return 0 if not span.parent_id else 1 if span.kind in (SpanKind.SERVER, SpanKind.CONSUMER) else 2
 
 
 class Traces:
