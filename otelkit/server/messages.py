@@ -28,6 +28,8 @@ _OUTPUT: Final = (
 # What a decorator captured of a step: the same content again, where the conventions' own attributes are there.
 _RESTATING: Final = frozenset({Otelkit.INPUT_VALUE, Otelkit.OUTPUT_VALUE})
 _TALK: Final = frozenset({"system", "user", "assistant"})
+# What JSON and OTLP are decoded to. Abstract classes would take ten times as long to ask for.
+_LISTS: Final = (list, tuple)
 _TOOL_CALLS: Final = frozenset({"tool_call", "tool_use", "function_call"})
 _TOOL_RESULTS: Final = frozenset({"tool_call_response", "tool_result", "function_call_output"})
 
@@ -57,11 +59,11 @@ def _read_backwards(value: object, role: str) -> Iterator[Message]:
     if not parsed and role in _TALK:  # an empty list of messages; an empty result of a tool is one
         return
     items: Sequence[object] = [parsed]
-    if isinstance(parsed, Mapping):
+    if isinstance(parsed, dict):
         inner = parsed.get("messages")
-        if isinstance(inner, Sequence) and not isinstance(inner, str):
+        if isinstance(inner, _LISTS):
             items = inner
-    elif isinstance(parsed, Sequence) and not isinstance(parsed, str | bytes):
+    elif isinstance(parsed, _LISTS):
         items = parsed
     if role in ("documents", "system") or not any(map(_is_message, items)):
         text = "\n".join(filter(None, (_text(item) for item in items))) if role == "system" else _text(parsed)
@@ -99,19 +101,19 @@ def _parsed(value: object) -> object:
 
 
 def _is_message(item: object) -> bool:
-    return isinstance(item, Mapping) and ("role" in item or "parts" in item)
+    return isinstance(item, dict) and ("role" in item or "parts" in item)
 
 
 def _one(item: object, role: str) -> Message:
-    if not isinstance(item, Mapping):
+    if not isinstance(item, dict):
         return _message(role, _text(item))
     message = _message(str(item.get("role") or role), "")
     texts: list[str] = []
     parts = item.get("parts", item.get("content"))
-    for part in parts if isinstance(parts, Sequence) and not isinstance(parts, str | bytes) else [parts]:
+    for part in parts if isinstance(parts, _LISTS) else [parts]:
         _add_part(message, part, texts)
     for call in item.get("tool_calls") or ():
-        if isinstance(call, Mapping):
+        if isinstance(call, dict):
             message["tool_calls"].append(_tool_call(call))
     if isinstance(item.get("tool_call_id"), str):
         message["tool_call_id"] = item["tool_call_id"]
@@ -120,7 +122,7 @@ def _one(item: object, role: str) -> Message:
 
 
 def _add_part(message: Message, part: object, texts: list[str]) -> None:
-    if not isinstance(part, Mapping):
+    if not isinstance(part, dict):
         texts.append(_text(part))
         return
     kind = part.get("type")
@@ -135,7 +137,7 @@ def _add_part(message: Message, part: object, texts: list[str]) -> None:
 
 def _tool_call(part: Mapping[str, Any]) -> Message:
     function = part.get("function")
-    source: Mapping[str, Any] = function if isinstance(function, Mapping) else part
+    source: Mapping[str, Any] = function if isinstance(function, dict) else part
     arguments = source.get("arguments", source.get("input"))
     return {
         "id": part.get("id") if isinstance(part.get("id"), str) else None,
@@ -153,6 +155,6 @@ def _text(value: object) -> str:
         return ""
     if isinstance(value, str):
         return value
-    if isinstance(value, Mapping) and isinstance(value.get("content"), str) and set(value) <= {"type", "content"}:
+    if isinstance(value, dict) and isinstance(value.get("content"), str) and set(value) <= {"type", "content"}:
         return str(value["content"])
     return json.dumps(value, ensure_ascii=False, default=str)
