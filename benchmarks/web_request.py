@@ -50,14 +50,13 @@ def measure_all() -> harness.Report:
 def _measure(variant: str, sink: str) -> dict[str, float]:
     with harness.process("web_request", variant, sink, cores=harness.MEASURED) as service:
         port = harness.first_line(service)
-        _load(port, 0.5)  # warm: imports, caches, price tables
-        harness.get(f"{sink}/taken")
+        warm = _load(port, 0.7)  # imports, caches, price tables
         cpu = harness.cpu_seconds(service.pid)
         load = _load(port, SECONDS)
         cpu = harness.cpu_seconds(service.pid) - cpu
-    spans = harness.get(f"{sink}/taken")["spans"]  # the service has delivered the rest at its end
-    done = load["requests"]
-    return {"per_second": done / load["seconds"], "cpu_us": cpu / done * 1e6, "spans": spans / done}
+    done, all_done = load["requests"], warm["requests"] + load["requests"]
+    spans = harness.get(f"{sink}/taken")["spans"]  # all: the service has delivered the rest at its end
+    return {"per_second": done / load["seconds"], "cpu_us": cpu / done * 1e6, "spans": spans / all_done}
 
 
 def _load(port: str, seconds: float) -> dict[str, float]:
