@@ -23,6 +23,7 @@ from urllib.parse import unquote, urlsplit
 from otelkit.errors import SettingsError
 
 __all__ = [
+    "DESTINATIONS",
     "OPTIONS",
     "Option",
     "Settings",
@@ -32,6 +33,7 @@ __all__ = [
     "package_version",
     "read_table",
     "without_credentials",
+    "without_telemetry_options",
 ]
 
 T = TypeVar("T")
@@ -162,9 +164,9 @@ def _path(text: str) -> Path:
 def _capture(text: str) -> bool:
     """OpenTelemetry's four words, and true/false."""
     word = text.strip().upper()
-    if word in {"NO_CONTENT", ""}:
+    if word in {"NO_CONTENT", "EVENT_ONLY", ""}:  # content goes on spans here, and EVENT_ONLY wants none there
         return False
-    if word in {"SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT"}:
+    if word in {"SPAN_ONLY", "SPAN_AND_EVENT"}:
         return True
     try:
         return _flag(text)
@@ -172,10 +174,27 @@ def _capture(text: str) -> bool:
         raise ValueError("NO_CONTENT, SPAN_ONLY, EVENT_ONLY, SPAN_AND_EVENT, true or false") from None
 
 
+def _patterns(text: str) -> tuple[str, ...]:
+    names = _names(text)
+    for name in names:
+        try:
+            re.compile(name)
+        except re.error as error:
+            raise ValueError(f"regular expressions separated by commas; {name!r} is none: {error}") from None
+    return names
+
+
+def _salt(text: str) -> str:
+    if len(text.strip()) < _SHORTEST_SALT:
+        raise ValueError(f"at least {_SHORTEST_SALT} characters, or ids could be found by trying")
+    return text.strip()
+
+
 def _log_level(text: str) -> str:
     return str(_choice("debug", "info", "warning", "error", "critical")(text))
 
 
+_SHORTEST_SALT: Final = 16
 SAMPLERS: Final = (
     "always_on",
     "always_off",
@@ -392,7 +411,7 @@ class Settings:
         "OTEL_PYTHON_FASTAPI_EXCLUDED_URLS",
         "OTEL_PYTHON_EXCLUDED_URLS",
         default=("^/health$", "^/healthz$", "^/metrics$"),
-        parse=_names,
+        parse=_patterns,
         group="Traces",
         meaning="Paths that are not traced: regular expressions separated by commas.",
     )
@@ -417,6 +436,13 @@ class Settings:
         parse=_choice("otlp", "none"),
         group="Metrics",
         meaning="none sends no metrics; /metrics still works.",
+    )
+    temporality: str = _option(
+        "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+        default="cumulative",
+        parse=_choice("cumulative", "delta", "lowmemory"),
+        group="Metrics",
+        meaning="Metrics are always cumulative, as Prometheus needs them; another preference gets a warning.",
     )
     prometheus: bool = _option(
         "OTELKIT_PROMETHEUS",
@@ -518,6 +544,7 @@ class Settings:
         "OTELKIT_SALT",
         "TELE_SALT",
         default="",
+        parse=_salt,
         group="Privacy",
         secret=True,
         meaning="Secret that user ids are pseudonymised with. Unset: made once and kept in a file only you can read.",
@@ -606,6 +633,21 @@ class Settings:
 
 OPTIONS: Final[Mapping[str, Option]] = {field.name: field.metadata["option"] for field in dataclasses.fields(Settings)}
 """Field name → option, in reading order."""
+
+
+DESTINATIONS: Final = (
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTELKIT_HEADERS",
+)
+"""Variables that would send telemetry elsewhere, or secrets along, whatever the endpoint says."""
+
+
+def without_telemetry_options(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without options of otelkit or OpenTelemetry: for runs whose figures must not depend on them."""
+    return {name: value for name, value in environ.items() if not name.startswith(("OTEL_", "OTELKIT_"))}
 
 
 def current_environment() -> dict[str, str]:

@@ -110,9 +110,9 @@ async def chat(body: ChatMessage, request: Request) -> Response:
     visitor = Visitor.of(request.headers)
     conversation_id = body.conversation_id or f"c-{uuid.uuid4().hex[:12]}"
     group = body.group or visitor.group
-    with otelkit.session(
-        user_id=body.user or visitor.user, group_id=group, conversation_id=conversation_id, consent=visitor.consent
-    ):
+    user = body.user or visitor.user
+    consent = visitor.consent if user == visitor.user else ()  # who speaks for another cannot consent for them
+    with otelkit.session(user_id=user, group_id=group, conversation_id=conversation_id, consent=consent):
         if not app.state.conversations.knows(conversation_id):
             otelkit.track("conversation.created", conversation_id=conversation_id)
         otelkit.track(

@@ -90,7 +90,7 @@ def _load(path: Path) -> ModuleType:
 
 
 def _start(family: Family, folder: Path, examples: Path, args: argparse.Namespace) -> _Demo:
-    environment = settings.current_environment()
+    environment = settings.without_telemetry_options(settings.current_environment())
     model_port, chat_port = free_port(), free_port()
     page = family.start_server(port_or_free(args.port), str(folder / "demo.db"), environment, folder / "server.log")
     model = f"http://127.0.0.1:{model_port}"

@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         address = family.start_server(port, args.db or _database(), environment, Path(folder) / "server.log")
         child_environment = _child_environment(args, options, address)
         settings.load(child_environment)
-        print(_banner(address, options.capture_content or not args.no_content), file=sys.stderr, flush=True)
+        print(_banner(address, not args.no_content), file=sys.stderr, flush=True)
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # what the child inherits
         child = family.start(command[0], command, child_environment)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -61,9 +61,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _child_environment(args: argparse.Namespace, options: settings.Settings, address: str) -> dict[str, str]:
-    return instrumented_environment(
+    environment = instrumented_environment(
         {
             "OTELKIT_ENDPOINT": address,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": address,  # of exporters that are not ours, too: what is recorded stays here
             "OTELKIT_PROTOCOL": "http/protobuf",
             "OTELKIT_SERVICE": args.service or options.service or Path.cwd().name,
             "OTELKIT_ENVIRONMENT": options.environment or "dev",
@@ -73,6 +74,9 @@ def _child_environment(args: argparse.Namespace, options: settings.Settings, add
             "OTEL_METRIC_EXPORT_INTERVAL": "5000",
         }
     )
+    for name in settings.DESTINATIONS:
+        environment.pop(name, None)
+    return environment
 
 
 def _database() -> str:

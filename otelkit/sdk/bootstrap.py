@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import multiprocessing.util
+import os
 import sys
 import threading
 import uuid
@@ -18,12 +19,14 @@ from opentelemetry.sdk.metrics.view import DropAggregation, View
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
-from otelkit.errors import OtelkitError
+from otelkit.errors import OtelkitError, SettingsError
 from otelkit.mapping.cost import PriceBook, parse_prices
 from otelkit.mapping.redaction import Redactor
 from otelkit.sdk import context as sdk_context
 from otelkit.sdk.events import Events
 from otelkit.sdk.export.entrance import LogEntrance, SpanEntrance
+from otelkit.sdk.export.lane import Batch
+from otelkit.sdk.export.points import LabelCleaner
 from otelkit.sdk.export.readers import PushReader
 from otelkit.sdk.export.worker import Record
 from otelkit.sdk.fork import on_fork
@@ -54,6 +57,7 @@ class _Process:
     runtime: Runtime | None = None
     prices: PriceBook | None = None
     pseudonym: Pseudonymiser | None = None
+    labels: LabelCleaner | None = None
     tracer_provider: Any = None
     meter_provider: Any = None
     global_reader: PushReader | None = None
@@ -110,16 +114,19 @@ def current_settings() -> Settings | None:
 
 
 def _start(settings: Settings) -> None:
+    _check_log_file(settings.log_file)
+    os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http")  # contrib instrumentations: HTTP names of today
     State.enabled = True
     State.capture_content = settings.capture_content
     Events.policy_version = settings.policy_version
     _Process.pseudonym = Pseudonymiser(load_salt(settings))
     sdk_context.configure(_Process.pseudonym, settings.identify_users)
     _Process.prices = _price_book(settings)
+    _Process.labels = LabelCleaner(Redactor())
     if settings.prometheus:
         from otelkit.sdk.integrations.prometheus import PrometheusPage  # costs 20 ms: only where it is asked for
 
-        _Process.prometheus = PrometheusPage(Redactor().text)
+        _Process.prometheus = PrometheusPage(_Process.labels, _DERIVED_HERE)
     resource = _resource(settings)
     _build_runtime(settings, resource)
     runtime = _Process.runtime
@@ -132,8 +139,12 @@ def _start(settings: Settings) -> None:
         atexit.register(shutdown)
         on_fork(_after_fork)
         multiprocessing.util.register_after_fork(_Process, _in_forked_worker)
-    _Process.logs = LogCapture(settings, runtime.redactor.text, runtime.identities)
+    _Process.logs = LogCapture(settings, runtime.redactor, runtime.identities)
     _Process.logs.install()
+    if settings.temporality != "cumulative":
+        logger.warning(
+            "metrics stay cumulative although %s is preferred: Prometheus needs them so", settings.temporality
+        )
     for name in ("sentry_dsn", "posthog_key"):
         if getattr(settings, name):
             logger.warning("%s is set, but this version sends nothing there yet", OPTIONS[name].variables[-1])
@@ -145,18 +156,29 @@ def _start(settings: Settings) -> None:
         )
 
 
+def _check_log_file(path: Path | None) -> None:
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("a").close()
+    except OSError as error:
+        raise SettingsError(f"OTELKIT_LOG_FILE: {path} cannot be written: {error.strerror}") from None
+
+
 def _price_book(settings: Settings) -> PriceBook:
     overrides = parse_prices(read_table(settings.prices)) if settings.prices is not None else None
     return PriceBook(overrides, settings.free_providers)
 
 
 def _build_runtime(settings: Settings, resource: Resource) -> None:
-    prices, pseudonym = _Process.prices, _Process.pseudonym
+    prices, pseudonym, labels = _Process.prices, _Process.pseudonym, _Process.labels
     assert prices is not None
     assert pseudonym is not None
+    assert labels is not None
     page = _Process.prometheus
     readers = [page.reader("otelkit")] if page is not None else []
-    _Process.runtime = Runtime(settings, resource, prices, pseudonym, readers)
+    _Process.runtime = Runtime(settings, resource, prices, pseudonym, labels, readers)
     if _Process.global_reader is not None:
         _Process.runtime.adopt(_Process.global_reader)
     _Process.runtime.start()
@@ -203,8 +225,10 @@ _DERIVED_HERE: Final = "gen_ai."
 
 def _install_meter_provider(settings: Settings, resource: Resource, runtime: Runtime) -> None:
     """The global provider for everyone else's metrics; what otelkit derives itself is kept out of it."""
-    reader = runtime.push_reader(lambda name: not name.startswith(_DERIVED_HERE))
+    assert _Process.labels is not None
+    reader = PushReader(_deliver_metrics, _Process.labels, lambda name: not name.startswith(_DERIVED_HERE))
     _Process.global_reader = reader
+    runtime.adopt(reader)
     existing = metrics.get_meter_provider()
     page = _Process.prometheus
     if hasattr(existing, "add_metric_reader"):
@@ -227,6 +251,12 @@ def _install_logger_provider(resource: Resource) -> None:
         provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
         _logs.set_logger_provider(provider)
     provider.add_log_record_processor(LogEntrance(_submit, flush))
+
+
+def _deliver_metrics(batch: Batch) -> None:
+    runtime = _Process.runtime
+    if runtime is not None:
+        runtime.deliver_metrics(batch)
 
 
 def _submit(record: Record) -> None:
@@ -255,6 +285,9 @@ def _after_fork() -> None:
             # The SDK has given the child's tracer provider an instance id of its own by now; metrics share it.
             resource = getattr(_Process.tracer_provider, "resource", None) or _resource(old.settings)
             _Process.runtime = None
+            Events.withheld.clear()
+            if _Process.global_reader is not None:
+                _Process.global_reader.inherit()
             _build_runtime(old.settings, resource)
             assert _Process.runtime is not None
             fastapi.configure(_Process.runtime, _Process.tracer_provider, _Process.prometheus, None)

@@ -106,7 +106,8 @@ class session:
         conversation_id: id of the conversation, left as it is so that it matches other instrumentations'
             ``gen_ai.conversation.id``: do not put a person's name into it.
         session_id: your id of the visit; leaves as a pseudonym.
-        consent: categories this user granted (``analytics.usage_patterns`` …); nothing is granted by default.
+        consent: categories this user granted (``analytics.usage_patterns`` …), as names or as name → True or False;
+            nothing is granted by default, and nothing by any other value.
 
     Use it with ``with`` (also in async code). An inner session adds to the outer one. Inside a request it also marks
     the live request span. It never raises: unknown categories are ignored and logged.
@@ -119,17 +120,18 @@ class session:
         conversation_id: object = None,
         session_id: object = None,
         *,
-        consent: Iterable[str] | None = None,
+        consent: Iterable[str] | Mapping[str, bool] | None = None,
     ) -> None:
         self._ids = (user_id, group_id, conversation_id, session_id)
         self._consent = consent
         self._token: Token[Context] | None = None
 
     def __enter__(self) -> SessionInfo:
-        info = current_session()
+        info = _NO_SESSION  # what remains when something is wrong with the ids: nobody's, never the outer user's
         with guard:
-            info = _merged(info, self._ids, self._consent)
-            self._token = otel_context.attach(otel_context.set_value(_SESSION_KEY, info))
+            info = _merged(current_session(), self._ids, self._consent)
+        self._token = otel_context.attach(otel_context.set_value(_SESSION_KEY, info))
+        with guard:
             _mark_live_spans(info)
         return info
 
@@ -142,7 +144,9 @@ class session:
 
 
 def _merged(
-    outer: SessionInfo, ids: tuple[object, object, object, object], consent: Iterable[str] | None
+    outer: SessionInfo,
+    ids: tuple[object, object, object, object],
+    consent: Iterable[str] | Mapping[str, bool] | None,
 ) -> SessionInfo:
     user_id, group_id, conversation_id, session_id = ids
     granted = outer.consent if consent is None else _known_categories(consent)
@@ -167,8 +171,18 @@ def _merged(
     return SessionInfo(MappingProxyType(attributes), user, granted)
 
 
-def _known_categories(consent: Iterable[str]) -> frozenset[str]:
-    given = frozenset([consent] if isinstance(consent, str) else consent)
+def _known_categories(consent: object) -> frozenset[str]:
+    if isinstance(consent, Mapping):
+        given = frozenset(name for name, granted in consent.items() if granted is True)
+    elif isinstance(consent, str):
+        given = frozenset([consent])
+    elif isinstance(consent, (list, tuple, set, frozenset)):
+        given = frozenset(name for name in consent if isinstance(name, str))
+    else:
+        log_sparsely(
+            "consent type", "consent must be category names, not %s: nothing is granted", type(consent).__name__
+        )
+        return frozenset()
     if unknown := given - CONSENT_CATEGORIES:
         log_sparsely(
             "consent",

@@ -10,6 +10,7 @@ import contextlib
 import hmac
 import os
 import secrets
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -19,12 +20,12 @@ from otelkit.sdk.guard import logger
 from otelkit.semconv.attributes import Core, Otelkit
 from otelkit.settings import Settings, data_directory
 
-__all__ = ["IdentityGuard", "Pseudonymiser", "load_salt"]
+__all__ = ["ID_KEYS", "IdentityGuard", "Pseudonymiser", "load_salt"]
 
 _ID_CHARACTERS: Final = 24  # 96 bits in hex: no collision among any number of users
 _SEAL_CHARACTERS: Final = 8  # tells our pseudonyms from ids that look alike
 
-_ID_KEYS: Final = {
+ID_KEYS: Final = {
     Core.USER_ID: "user",
     "user_id": "user",  # of log records' extra fields
     "enduser.id": "user",
@@ -34,6 +35,8 @@ _ID_KEYS: Final = {
     Core.SESSION_ID: "session",
     "session_id": "session",
     Otelkit.GROUP_ID: "group",
+    "group_id": "group",
+    "tenant_id": "group",
 }
 
 
@@ -84,7 +87,7 @@ class IdentityGuard:
     def __call__(self, attributes: Attributes) -> Attributes:
         """The attributes without raw ids; the same object when there are none."""
         changed: dict[str, AttributeValue] | None = None
-        for key, namespace in _ID_KEYS.items():
+        for key, namespace in ID_KEYS.items():
             value = attributes.get(key)
             if value in (None, "") or (isinstance(value, str) and self._pseudonym.made(value)):
                 continue
@@ -93,7 +96,17 @@ class IdentityGuard:
                 del changed[key]
             else:
                 changed[key] = self._pseudonym(namespace, value)
+        for key, value in attributes.items():
+            if isinstance(value, Mapping) and (inner := self._nested(key, value)) is not value:
+                changed = dict(attributes) if changed is None else changed
+                changed[key] = inner
         return attributes if changed is None else changed
+
+    def _nested(self, key: str, value: Attributes) -> Attributes:
+        """Maps inside: ``{"user": {"id": …}}`` is a user's id too."""
+        if key in {"user", "enduser"} and "id" in value:
+            value = {**{name: item for name, item in value.items() if name != "id"}, Core.USER_ID: value["id"]}
+        return self(value)
 
 
 def load_salt(settings: Settings) -> bytes:
@@ -125,6 +138,9 @@ def _read_or_create(path: Path) -> bytes:
                 os.link(draft, path)
         finally:
             draft.unlink()
+    if path.stat().st_mode & 0o077:
+        logger.warning("%s could be read by others; it is for its owner only now", path)
+        path.chmod(0o600)
     salt = path.read_text().strip()
     if len(salt) < 16:
         raise OSError(0, "it holds no salt")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import MeterProvider
@@ -19,6 +19,7 @@ from otelkit.sdk.events import Events
 from otelkit.sdk.export.lane import Batch, Lane
 from otelkit.sdk.export.ledger import DeliveryLedger, Signal
 from otelkit.sdk.export.pipeline import Pipeline
+from otelkit.sdk.export.points import LabelCleaner
 from otelkit.sdk.export.readers import PushReader, Ticker
 from otelkit.sdk.export.worker import Worker
 from otelkit.sdk.guard import guard
@@ -41,6 +42,7 @@ class Runtime:
         resource: what the telemetry says it comes from.
         prices: what LLM calls cost.
         pseudonym: makes pseudonyms of ids.
+        labels: cleans metric attributes.
         readers: more readers for otelkit's own metrics (Prometheus).
     """
 
@@ -50,6 +52,7 @@ class Runtime:
         resource: Resource,
         prices: PriceBook,
         pseudonym: Pseudonymiser,
+        labels: LabelCleaner,
         readers: Iterable[MetricReader] = (),
     ) -> None:
         self.settings = settings
@@ -58,9 +61,9 @@ class Runtime:
         self.identities = IdentityGuard(pseudonym, settings.identify_users)
         self.lanes = {signal: self._lane(signal) for signal in Signal if exported(settings, signal)}
         self._started = time.monotonic()
-        self._push_readers: list[PushReader] = []
+        self._push_readers = [PushReader(self.deliver_metrics, labels)]
         self.meter_provider = MeterProvider(
-            [*readers, self.push_reader()], resource, shutdown_on_exit=False, views=metric_views(settings)
+            [*readers, *self._push_readers], resource, shutdown_on_exit=False, views=metric_views(settings)
         )
         self._observe()
         self.instruments = Instruments(self.meter_provider, settings.metric_profile)
@@ -85,18 +88,18 @@ class Runtime:
         self._ticker = Ticker(settings.metric_interval, self.collect)
 
     def start(self) -> None:
-        """Start the metric clock; worker and lanes start with their first record."""
+        """Start the metric clock and the lanes; the worker starts with its first record.
+
+        The lanes' threads start here and not with their first batch: for a short job that would be at the exit of the
+        interpreter, which from Python 3.12 on starts no threads any more.
+        """
+        for lane in self.lanes.values():
+            lane.start()
         if Signal.METRICS in self.lanes:
             self._ticker.start()
 
-    def push_reader(self, wanted: Callable[[str], bool] = lambda name: True) -> PushReader:
-        """A reader that sends the metrics ``wanted`` of one provider to the metrics lane."""
-        reader = PushReader(self._deliver_metrics, self.redactor.text, wanted)
-        self._push_readers.append(reader)
-        return reader
-
     def adopt(self, reader: PushReader) -> None:
-        """Collect a reader of a provider that outlives a fork."""
+        """Collect another reader too: one of a provider that outlives this runtime."""
         self._push_readers.append(reader)
 
     def collect(self) -> None:
@@ -133,7 +136,8 @@ class Runtime:
             timeout=settings.export_timeout,
         )
 
-    def _deliver_metrics(self, batch: Batch) -> None:
+    def deliver_metrics(self, batch: Batch) -> None:
+        """Hand encoded metrics to the metrics lane, where they are exported at all."""
         if lane := self.lanes.get(Signal.METRICS):
             lane.put(batch)
 

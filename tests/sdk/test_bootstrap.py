@@ -410,3 +410,54 @@ with otelkit.traced_tool("find"): pass
     assert processes.python(code, {"OTELKIT_ENDPOINT": sink.address}).returncode == 0
     resource = sink.span("execute_tool find").resource.attributes
     assert (resource["service.name"], resource["otelkit.metrics"]) == ("theirs", "sdk")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("OTELKIT_EXCLUDED_URLS", "*", "OTELKIT_EXCLUDED_URLS is '*', but must be regular expressions"),
+        ("OTELKIT_LOG_FILE", "/proc/none/app.jsonl", "/proc/none/app.jsonl cannot be written"),
+        ("OTELKIT_SALT", "short", "OTELKIT_SALT is 5 characters, but must be at least 16 characters"),
+    ],
+)
+def test_wrong_settings_stop_the_start_with_a_typed_error(variable: str, value: str, said: str) -> None:
+    done = processes.python("import service", {variable: value})
+    assert done.returncode == 1
+    assert "otelkit.errors.SettingsError" in done.stderr
+    assert said in done.stderr
+
+
+def test_an_app_found_by_itself_says_a_wrong_setting_and_runs(tmp_path: Path, sink: OtlpSink) -> None:
+    environment = {"OTELKIT_ENDPOINT": sink.address, "OTELKIT_PROMETHEUS": "true", "WEB_CONCURRENCY": "3"}
+    code = "import otelkit; otelkit.init()\nfrom service import app"
+    done = processes.python(code, {**environment, "SERVICE_INIT": "no", "OTELKIT_SERVICE": "uvicorn"})
+    assert done.returncode == 0, done.stderr
+    assert "internal error" not in done.stderr
+
+
+def test_processors_alone_count_every_span_of_many_threads() -> None:
+    code = """
+import sys, threading
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from otelkit.sdk.guard import guard
+from otelkit.sdk.processors import TokenProcessor
+reader = InMemoryMetricReader()
+provider = TracerProvider()
+provider.add_span_processor(TokenProcessor(meter_provider=MeterProvider([reader])))
+tracer = provider.get_tracer("x")
+sys.setswitchinterval(1e-5)
+def work():
+    for n in range(500):
+        tracer.start_span("chat", attributes={"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}).end()
+threads = [threading.Thread(target=work) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+data = reader.get_metrics_data()
+calls = sum(p.value for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics
+            if m.name == "otelkit.llm.calls" for p in m.data.data_points)
+assert (calls, guard.swallowed) == (4000, 0), (calls, guard.swallowed)
+"""
+    done = processes.python(code, {})
+    assert done.returncode == 0, done.stderr

@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 import otelkit
 from otelkit.sdk import context, events
+from otelkit.sdk.guard import Guard
 from otelkit.sdk.identity import IdentityGuard, Pseudonymiser, load_salt
 from otelkit.semconv.events import CATALOGUE
 from otelkit.settings import load
@@ -221,3 +222,41 @@ def test_own_events(emitted: list[dict[str, Any]], pseudonyms: Pseudonymiser, mo
         assert otelkit.track("timer.started", minutes=25)
     with pytest.raises(ValueError, match=r"resource\.action"):
         otelkit.define_event("timer", "x")
+
+
+@pytest.mark.parametrize("consent", [{USAGE: False}, {USAGE: 1}, False, True, 7, object()])
+def test_only_a_clear_yes_is_consent(pseudonyms: Pseudonymiser, consent: Any) -> None:
+    with otelkit.session(user_id="ann", consent=[USAGE]), otelkit.session(user_id="bob", consent=consent) as info:
+        assert info.consent == frozenset()
+        assert info.user == pseudonyms("user", "bob")
+        assert "user.id" not in info.attributes
+    with otelkit.session(user_id="ann", consent={USAGE: True}) as info:
+        assert info.consent == {USAGE}
+
+
+def test_a_broken_id_is_nobodys_session_and_not_the_outer_users(
+    spans: Spans, pseudonyms: Pseudonymiser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken:
+        def __str__(self) -> str:
+            raise RuntimeError("no")
+
+    monkeypatch.setattr(Guard, "strict", False)
+    with otelkit.session(user_id="ann", consent=[USAGE]):
+        with otelkit.session(user_id=Broken()):
+            work()
+        work()
+    broken, after = attributes(spans)
+    assert "user.id" not in broken
+    assert after["user.id"] == pseudonyms("user", "ann")
+
+
+def test_ids_nested_in_extra_fields() -> None:
+    pseudonym = Pseudonymiser(b"a" * 16)
+    given = {"user": {"id": "u-17", "plan": "pro"}, "group_id": "acme", "deep": {"session_id": "s"}}
+    clean = IdentityGuard(pseudonym, "consent")(given)
+    assert clean == {
+        "user": {"plan": "pro"},
+        "group_id": pseudonym("group", "acme"),
+        "deep": {"session_id": pseudonym("session", "s")},
+    }

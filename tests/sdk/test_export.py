@@ -25,7 +25,9 @@ def sink() -> Iterator[OtlpSink]:
 
 def lane_to(address: str, ledger: DeliveryLedger, *, limit: int = 1_000_000, timeout: float = 2.0) -> Lane:
     transport = HttpTransport(f"{address}/v1/traces", {"x-team": "a"})
-    return Lane(Signal.TRACES, transport, ledger, limit_bytes=limit, timeout=timeout)
+    lane = Lane(Signal.TRACES, transport, ledger, limit_bytes=limit, timeout=timeout)
+    lane.start()
+    return lane
 
 
 def soon(seconds: float = 5.0) -> float:

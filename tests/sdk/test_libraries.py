@@ -67,6 +67,7 @@ def test_disabled_by_library_or_package(disabled: tuple[str, ...], expected: lis
         (["gunicorn", "app:app"], {"GUNICORN_CMD_ARGS": "--workers 5"}, 5),
         (["fastapi", "run", "--workers", "2"], {}, 2),
         (["celery", "-w", "9"], {}, 1),
+        (["uvicorn", "app:app", "--app-dir", "/srv/shop-w2"], {}, 1),
         ([], {}, 1),
     ],
 )

@@ -31,8 +31,8 @@ class Batch(NamedTuple):
 class Lane:
     """Bounded by bytes: when the backend is away for long the oldest batches go first, counted.
 
-    Only this thread waits for the network; putting a batch never blocks. The thread starts with the first batch and is
-    a daemon, so that it never holds up the exit of the process.
+    Only its thread waits for the network; putting a batch never blocks. The thread is a daemon, so that it never holds
+    up the exit of the process.
     """
 
     def __init__(
@@ -52,6 +52,12 @@ class Lane:
         self._failures = 0
         self._nudges = 0
 
+    def start(self) -> None:
+        """Start delivering; what was put before waits until then."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=f"otelkit-send-{self.signal}", daemon=True)
+            self._thread.start()
+
     def put(self, batch: Batch) -> None:
         """Take a batch; drops the oldest ones where the buffer is full."""
         with self._condition:
@@ -65,9 +71,6 @@ class Lane:
                 oldest = self._waiting.popleft()
                 self._bytes -= len(oldest.body)
                 dropped += oldest.records
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=f"otelkit-send-{self.signal}", daemon=True)
-                self._thread.start()
             self._condition.notify_all()
         if dropped:
             self._ledger.dropped(self.signal, Reason.BUFFER_FULL, dropped)

@@ -96,7 +96,12 @@ class Pipeline:
 
     def _without_ids(self, record: AnyRecord) -> AnyRecord:
         attributes = self._identities(record.attributes)
-        return record if attributes is record.attributes else record._replace(attributes=attributes)
+        if attributes is not record.attributes:
+            record = record._replace(attributes=attributes)
+        if isinstance(record, Span) and record.events:
+            events = tuple(event._replace(attributes=self._identities(event.attributes)) for event in record.events)
+            return record._replace(events=events)
+        return record
 
     def _export(self, signal: Signal, encode: Callable[[Sequence[T]], bytes], records: Sequence[T]) -> None:
         body = b""

@@ -98,11 +98,11 @@ def attach_future_apps() -> None:
 
 def _made(original: Callable[..., None], app: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     original(*args, **kwargs)
-    try:
-        with guard:
+    with guard:
+        try:
             attach(app)
-    except SettingsError as error:  # in strict guards; in an application a wrong setting here is said, not raised
-        logger.error("%s", error)
+        except SettingsError as error:  # nobody called init(app) who could catch it: said, not raised
+            logger.error("%s", error)
 
 
 def _wrap_stack(app: Any) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics.export import MetricReader
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.samples import Sample
+
+from otelkit.sdk.export.points import LabelCleaner
 
 __all__ = ["PrometheusPage"]
 
@@ -19,13 +20,14 @@ class PrometheusPage:
     """What readers on otelkit's and the global MeterProvider collect; label values are redacted.
 
     Args:
-        redact: text → text, applied to every label value.
+        labels: cleans labels.
+        derived: beginning of the names otelkit derives itself; other libraries' copies of them are left out.
     """
 
-    def __init__(self, redact: Callable[[str], str]) -> None:
+    def __init__(self, labels: LabelCleaner, derived: str) -> None:
         self._sources: dict[str, CollectorRegistry] = {}
         self._registry = CollectorRegistry()
-        self._registry.register(_Redacted(self._sources, lru_cache(maxsize=8192)(redact)))
+        self._registry.register(_Cleaned(self._sources, labels, derived.replace(".", "_")))
 
     def reader(self, source: str) -> MetricReader:
         """A reader for one provider; replaces an earlier one of the same ``source`` (in a fork, the parent's).
@@ -45,20 +47,31 @@ class PrometheusPage:
         return Response(body, media_type=CONTENT_TYPE_LATEST)
 
 
-class _Redacted:
+class _Cleaned:
     """A collector over other registries."""
 
-    def __init__(self, sources: Mapping[str, CollectorRegistry], redact: Callable[[str], str]) -> None:
+    def __init__(self, sources: Mapping[str, CollectorRegistry], labels: LabelCleaner, derived: str) -> None:
         self._sources = sources
-        self._redact = redact
+        self._labels = labels
+        self._derived = derived
 
     def collect(self) -> Iterator[Metric]:
-        for metric in chain.from_iterable(registry.collect() for registry in self._sources.values()):
-            metric.samples = [
-                sample._replace(labels={key: self._redact(value) for key, value in sample.labels.items()})
-                for sample in metric.samples
-            ]
-            yield metric
+        for source, registry in self._sources.items():
+            for metric in registry.collect():
+                if source == "otelkit" or not metric.name.startswith(self._derived):
+                    metric.samples = self._clean(metric)
+                    yield metric
 
     def describe(self) -> Iterable[Metric]:
         return ()
+
+    def _clean(self, metric: Metric) -> list[Sample]:
+        """Samples with clean labels; ones that become equal are added up, of gauges the last one stays."""
+        merged: dict[tuple[str, tuple[tuple[str, str], ...]], Sample] = {}
+        for sample in metric.samples:
+            labels = self._labels(sample.labels)
+            key = (sample.name, tuple(sorted(labels.items())))
+            before = merged.get(key)
+            value = sample.value if before is None or metric.type == "gauge" else before.value + sample.value
+            merged[key] = sample._replace(labels=labels, value=value)
+        return list(merged.values())

@@ -14,7 +14,7 @@ from otelkit.settings import Settings, current_environment
 
 __all__ = ["configured_workers", "require_one_worker"]
 
-_OPTION: Final = re.compile(r"(?:--workers|--worker-count|-w)(?:=|\s+)?(\d+)")
+_OPTION: Final = re.compile(r"(?:^|\s)(?:--workers|--worker-count|-w)(?:=|\s+)?(\d+)(?=\s|$)")
 
 
 def configured_workers(argv: Sequence[str], environ: Mapping[str, str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 
 from opentelemetry import metrics as metrics_api
@@ -38,12 +39,13 @@ class MeasuringProcessor(SpanProcessor):
         profile: str = "classic",
     ) -> None:
         self._instruments = instruments or Instruments(meter_provider or metrics_api.get_meter_provider(), profile)
+        self._one_at_a_time = threading.Lock()  # used alone, spans end on many threads
         self._convert = Converter()
         self._stamp = Stamper(prices or PriceBook())
 
     def on_end(self, span: ReadableSpan) -> None:
         """Measure a finished span on the calling thread (used alone; behind the worker :meth:`observe` is called)."""
-        with guard:
+        with guard, self._one_at_a_time:
             self.observe(self._stamp(self._convert.span(span)))
 
     def observe(self, span: Span) -> None:
