@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from otelkit.model import LogRecord, Resource, Span
 from otelkit.server.config import ServerConfig
 from otelkit.server.runtime import Server
 from otelkit.server.storage import schema
-from otelkit.server.storage.buckets import GROWTH, bucket_of, percentile
+from otelkit.server.storage.buckets import GROWTH, bucket_of, merge_counts, pack_counts, percentile, unpack_counts
 from otelkit.server.storage.spent import Interval, charged_kinds, self_times
 
 ROLLUPS = (*schema.ROLL.values(), *schema.HIST.values(), *schema.KIND.values(), schema.actor_hour)
@@ -40,7 +41,8 @@ def everything(server: Server) -> dict[str, list[Any]]:
             table.name: sorted(
                 repr([named[name][value] if name in named else _rounded(value) for name, value in row._mapping.items()])
                 for row in connection.execute(select(table))
-                if row._mapping.get("count", 1)  # what was corrected to nothing is as good as absent
+                if row._mapping.get("count", 1)
+                and row._mapping.get("counts", 1)  # what was corrected to nothing is as good as absent
             )
             for table in ROLLUPS
         }
@@ -161,6 +163,19 @@ def test_percentiles_are_right_within_a_bucket(client: Client) -> None:
 def test_a_percentile_of_one_call_is_that_call(nanoseconds: int) -> None:
     value = percentile([(bucket_of(nanoseconds), 1)], 0.5)
     assert value == pytest.approx(max(1, nanoseconds), rel=GROWTH - 1)
+
+
+def test_packed_counts_add_up_and_forget_what_is_nothing() -> None:
+    rng = random.Random(5)
+    some = {rng.randrange(1770): rng.randrange(1, 10**12) for _ in range(200)}
+    more = {rng.randrange(1770): rng.randrange(1, 9) for _ in range(200)}
+    assert dict(unpack_counts(pack_counts(some))) == some
+    both = Counter(some) + Counter(more)
+    assert merge_counts(pack_counts(some), pack_counts(more)) == merge_counts(pack_counts(more), pack_counts(some))
+    assert dict(unpack_counts(merge_counts(pack_counts(some), pack_counts(more)))) == both
+    assert merge_counts(pack_counts({7: 1, bucket_of(2**63 - 1): 3}), pack_counts({7: -1})) == pack_counts(
+        {bucket_of(2**63 - 1): 3}
+    )
 
 
 def test_percentile_of_nothing_is_unknown() -> None:

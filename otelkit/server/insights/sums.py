@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from otelkit.server.insights.ranges import Range
 from otelkit.server.storage import schema
-from otelkit.server.storage.buckets import percentile
+from otelkit.server.storage.buckets import percentile, unpack_counts
 
 __all__ = ["Scope", "hists", "milliseconds", "rolls", "tokens", "unpriced_models"]
 
@@ -80,29 +80,20 @@ def hists(
 
     A bucket may occur several times.
     """
-    # Grouped by the series' number and put together by its columns here: grouping by texts takes ten times as long.
     table = schema.HIST[period.unit].c
-    columns: list[Any] = [table.series] if by else []
-    if steps:
-        columns.append(((table.time - period.start) // period.step).label("at"))
     conditions = [*scope.conditions(), *only]
-    query = (
-        select(*columns, table.bucket, func.sum(table["count"]))
-        .where(table.time >= period.start, table.time < period.end, table.what == what)
-        .group_by(*columns, table.bucket)
+    query = select(table.series, (table.time - period.start) // period.step, table.counts).where(
+        table.time >= period.start, table.time < period.end, table.what == what
     )
     if conditions:
         query = query.where(table.series.in_(select(_series.id).where(*conditions)))
-    found: defaultdict[tuple[Any, ...], list[tuple[int, int]]] = defaultdict(list)
-    rows = connection.execute(query).all()
-    if not by:
-        for row in rows:
-            found[tuple(row[:-2])].append((row[-2], row[-1]))
-        return dict(found)
+    # Named by the series' number here: joining the texts takes ten times as long.
     named = select(_series.id, *(_series[name] for name in by)).where(*conditions)
-    keys = {row[0]: tuple(row[1:]) for row in connection.execute(named)}
-    for row in rows:
-        found[(*keys[row[0]], *row[1:-2])].append((row[-2], row[-1]))
+    keys: dict[int, tuple[Any, ...]] = {row[0]: tuple(row[1:]) for row in connection.execute(named)} if by else {}
+    found: defaultdict[tuple[Any, ...], list[tuple[int, int]]] = defaultdict(list)
+    for series, at, counts in connection.execute(query):
+        key = keys[series] if by else ()
+        found[(*key, at) if steps else key].extend(unpack_counts(counts))
     return dict(found)
 
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Table, func, select
 
 from otelkit.server.storage import schema, sqlite
-from otelkit.server.storage.buckets import bucket_of
+from otelkit.server.storage.buckets import bucket_of, pack_counts
 from otelkit.server.storage.facts import SpanFact
 
 __all__ = ["KEPT", "STEP_NS", "Rollups", "Tiers", "newest_step"]
@@ -28,6 +28,7 @@ _AHEAD: Final = 60  # how far a sender's clock may be fast
 _TABLES: Final = (schema.ROLL, schema.HIST, schema.KIND, schema.LOGS)
 _SUMS: Final = len(schema.ROLL_SUMS)
 _KNOWN: Final = len(schema.ROLL_KNOWN)
+V = TypeVar("V")
 
 
 class Rollups:
@@ -35,7 +36,7 @@ class Rollups:
 
     def __init__(self) -> None:
         self.spans: dict[tuple[int, int, int], list[Any]] = {}
-        self.hist: defaultdict[tuple[int, int, int, int], int] = defaultdict(int)
+        self.hist: defaultdict[tuple[int, int, int], defaultdict[int, int]] = defaultdict(lambda: defaultdict(int))
         self.kinds: defaultdict[tuple[int, str, str, str], int] = defaultdict(int)
         self.logs: defaultdict[tuple[int, int, int], int] = defaultdict(int)
         self.actors: dict[tuple[int, str, str, str], list[Any]] = {}
@@ -66,9 +67,9 @@ class Rollups:
             self.kinds[time, service, environment, kind] += sign * spent
 
     def _add_percentiles(self, fact: SpanFact, time: int, sign: int) -> None:
-        self.hist[time, fact.series, schema.DURATION, bucket_of(fact.duration)] += sign
+        self.hist[time, fact.series, schema.DURATION][bucket_of(fact.duration)] += sign
         if fact.first_token is not None:
-            self.hist[time, fact.series, schema.FIRST_TOKEN, bucket_of(fact.first_token)] += sign
+            self.hist[time, fact.series, schema.FIRST_TOKEN][bucket_of(fact.first_token)] += sign
 
     def _add_actor(self, fact: SpanFact, hour: int, sign: int) -> None:
         who = fact.who
@@ -115,21 +116,25 @@ class Tiers:
         """Add everything in ``sums``; ``actors`` are the row ids of its actors."""
         self._advance(connection, sums)
         spans: dict[Any, tuple[Any, ...]] = {key: tuple(values) for key, values in sums.spans.items() if any(values)}
-        counted = (
-            {key: (count,) for key, count in some.items() if count} for some in (sums.hist, sums.kinds, sums.logs)
-        )
-        for tables, gathered in zip(_TABLES, (spans, *counted), strict=True):
-            self._add_all(connection, tables, gathered)
+        kinds, logs = ({key: (count,) for key, count in some.items() if count} for some in (sums.kinds, sums.logs))
+        for tables, gathered in ((schema.ROLL, spans), (schema.KIND, kinds), (schema.LOGS, logs)):
+            self._add_all(connection, tables, gathered, _added, tuple)
+        self._add_all(connection, schema.HIST, sums.hist, _merged, lambda counts: (pack_counts(counts),))
         rows = [(key[0], actors[key[1:]], *values) for key, values in sums.actors.items()]
         sqlite.bulk(connection, self._actors, rows)
 
     def _add_all(
-        self, connection: Connection, tables: Mapping[int, Table], sums: Mapping[Any, tuple[Any, ...]]
+        self,
+        connection: Connection,
+        tables: Mapping[int, Table],
+        sums: Mapping[Any, V],
+        add: Callable[[V, V], V],
+        row: Callable[[V], Iterable[Any]],
     ) -> None:
         for unit, table in tables.items():
-            sums = sums if unit == schema.FINE else _put_together(sums, unit)
+            sums = sums if unit == schema.FINE else _put_together(sums, unit, add)
             floor = self._newest - KEPT[unit] if unit in KEPT else 0
-            rows = [(*key, *values) for key, values in sums.items() if key[0] >= floor]
+            rows = [(*key, *row(values)) for key, values in sums.items() if key[0] >= floor]
             sqlite.bulk(connection, self._add[table], rows)
 
     def _advance(self, connection: Connection, sums: Rollups) -> None:
@@ -150,13 +155,23 @@ def newest_step(connection: Connection, table: Table) -> int | None:
     return connection.execute(query).scalar()
 
 
-def _put_together(sums: Mapping[Any, tuple[Any, ...]], unit: int) -> dict[Any, tuple[Any, ...]]:
-    found: dict[Any, tuple[Any, ...]] = {}
+def _put_together(sums: Mapping[Any, V], unit: int, add: Callable[[V, V], V]) -> dict[Any, V]:
+    found: dict[Any, V] = {}
     for key, values in sums.items():
         at = (key[0] - key[0] % unit, *key[1:])
         before = found.get(at)
-        found[at] = values if before is None else tuple(map(_plus, before, values))
+        found[at] = values if before is None else add(before, values)
     return found
+
+
+def _added(left: tuple[Any, ...], right: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(map(_plus, left, right))
+
+
+def _merged(left: defaultdict[int, int], right: Mapping[int, int]) -> defaultdict[int, int]:
+    for bucket, count in right.items():  # into the one whose finer step has been written by now
+        left[bucket] += count
+    return left
 
 
 def _plus(left: Any, right: Any) -> Any:

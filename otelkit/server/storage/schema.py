@@ -179,8 +179,7 @@ def _hist(name: str) -> Table:
         Column("time", Integer, primary_key=True),
         Column("series", Integer, primary_key=True),
         Column("what", SmallInteger, primary_key=True),
-        Column("bucket", SmallInteger, primary_key=True),
-        Column("count", Integer, nullable=False),
+        Column("counts", LargeBinary, nullable=False),  # see buckets.pack_counts
         sqlite_with_rowid=False,
     )
 
@@ -212,7 +211,7 @@ def _log_roll(name: str) -> Table:
 
 # By unit.
 ROLL: Final = {FINE: _roll("roll_fine"), MINUTE: _roll("roll_minute"), HOUR: _roll("roll")}
-HIST: Final = {FINE: _hist("hist_fine"), MINUTE: _hist("hist_minute"), HOUR: _hist("hist")}
+HIST: Final = {FINE: _hist("buckets_fine"), MINUTE: _hist("buckets_minute"), HOUR: _hist("buckets")}
 KIND: Final = {FINE: _kind_time("kind_fine"), MINUTE: _kind_time("kind_minute"), HOUR: _kind_time("kind_hour")}
 LOGS: Final = {FINE: _log_roll("log_fine"), MINUTE: _log_roll("log_minute"), HOUR: _log_roll("log_hour")}
 

@@ -10,13 +10,14 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, case, create_engine, event, func, literal_column
+from sqlalchemy import Connection, Engine, LargeBinary, Table, case, create_engine, event, func, literal_column
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from otelkit.errors import StorageError, StorageFullError
 from otelkit.server.storage import schema
+from otelkit.server.storage.buckets import merge_counts
 
 __all__ = [
     "add_sql",
@@ -64,6 +65,7 @@ def open_reader(path: str, cache: int) -> Engine:
 
 
 def _writer_pragmas(connection: sqlite3.Connection) -> None:
+    connection.create_function("merge_counts", 2, merge_counts, deterministic=True)
     # auto_vacuum only takes effect before the first table and before WAL.
     if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -119,7 +121,7 @@ def upsert_sql(table: Table) -> str:
 
 
 def add_sql(table: Table) -> str:
-    """Return the INSERT that adds to the row with the same key; a NULL adds nothing and NULL + n is n."""
+    """Return the INSERT that adds to the row with the same key; NULL adds nothing, NULL + n is n, bytes are counts."""
     statement = insert(table).values({column.name: None for column in table.columns})
     keys = [column.name for column in table.primary_key]
     changed: dict[str, Any] = {}
@@ -127,7 +129,9 @@ def add_sql(table: Table) -> str:
         new = statement.excluded[column.name]
         if column.name in keys:
             continue
-        if column.nullable:
+        if isinstance(column.type, LargeBinary):
+            changed[column.name] = func.merge_counts(column, new)
+        elif column.nullable:
             total = func.coalesce(column, literal_column("0")) + new
             changed[column.name] = case((new.is_(None), column), else_=total)
         else:
