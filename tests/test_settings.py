@@ -52,6 +52,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "slow_request_seconds": ("0.5", 0.5),
     "request_id_header": ("x-correlation-id", "x-correlation-id"),
     "metrics_exporter": ("none", "none"),
+    "temporality": ("cumulative", "cumulative"),
     "prometheus": ("1", True),
     "prometheus_path": ("/prom", "/prom"),
     "metric_profile": ("both", "both"),
@@ -65,7 +66,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "log_fields": ("classic", "classic"),
     "capture_content": ("SPAN_ONLY", True),
     "identify_users": ("never", "never"),
-    "salt": ("a salt", "a salt"),
+    "salt": ("a salt of sixteen", "a salt of sixteen"),
     "salt_file": ("/var/lib/salt", Path("/var/lib/salt")),
     "policy_version": ("2026-11", "2026-11"),
     "prices": ("prices.toml", Path("prices.toml")),
@@ -98,7 +99,7 @@ def test_of_several_variables_the_first_that_is_set_wins(name: str) -> None:
     option = OPTIONS[name]
     text, value = SAMPLES[name]
     other = as_variable(option, getattr(Settings(), name)) or "http://127.0.0.1:1"
-    variables = dict.fromkeys(option.variables[1:], other if not option.secret else "x=y")
+    variables = dict.fromkeys(option.variables[1:], other if not option.secret else "x=y of sixteen characters")
     assert getattr(load({**variables, option.variables[0]: text}), name) == value
     assert getattr(load({**variables, option.variables[0]: "  "}), name) != value, "blank is unset"
 
@@ -256,8 +257,8 @@ def test_enable_telemetry_false_switches_everything_off() -> None:
 
 
 def test_names_of_other_tools_are_understood() -> None:
-    settings = load({"TELE_SALT": "a salt", "APP_VERSION": "2.0", "LOG_LEVEL": "DEBUG"})
-    assert (settings.salt, settings.version, settings.log_level) == ("a salt", "2.0", "debug")
+    settings = load({"TELE_SALT": "a salt of sixteen", "APP_VERSION": "2.0", "LOG_LEVEL": "DEBUG"})
+    assert (settings.salt, settings.version, settings.log_level) == ("a salt of sixteen", "2.0", "debug")
 
 
 @pytest.mark.parametrize(
@@ -265,7 +266,7 @@ def test_names_of_other_tools_are_understood() -> None:
     [
         ("NO_CONTENT", False),
         ("SPAN_ONLY", True),
-        ("EVENT_ONLY", True),
+        ("EVENT_ONLY", False),
         ("span_and_event", True),
         ("true", True),
         ("false", False),

@@ -1,0 +1,150 @@
+"""Text → value; a ``ValueError`` says what is allowed."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+Parser = Callable[[str], Any]
+
+_SHORTEST_SALT: Final = 16  # characters
+SAMPLERS: Final = (
+    "always_on",
+    "always_off",
+    "traceidratio",
+    "parentbased_always_on",
+    "parentbased_always_off",
+    "parentbased_traceidratio",
+)
+
+
+def text(text: str) -> str:
+    return text.strip()
+
+
+def flag(text: str) -> bool:
+    word = text.strip().lower()
+    if word in {"1", "true", "yes", "on"}:
+        return True
+    if word in {"0", "false", "no", "off"}:
+        return False
+    raise ValueError("true or false (also 1/0, yes/no, on/off)")
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number in the variable's unit; the field holds it times ``scale``."""
+
+    low: float
+    high: float = math.inf
+    scale: float = 1.0
+
+    def __call__(self, text: str) -> float:
+        allowed = f"a number from {self.low:.12g}" + (f" to {self.high:.12g}" if self.high < math.inf else " up")
+        try:
+            value = float(text)
+        except ValueError:
+            raise ValueError(allowed) from None
+        if not self.low <= value <= self.high or math.isinf(value):  # false for NaN too
+            raise ValueError(allowed)
+        return value * self.scale
+
+    def in_code(self) -> Number:
+        """The same for an argument, which is in the field's unit."""
+        return Number(self.low * self.scale, self.high * self.scale)
+
+
+def integer(low: int, high: int | None = None) -> Parser:
+    allowed = f"a whole number from {low}" + (f" to {high}" if high is not None else " up")
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise ValueError(allowed) from None
+        if value < low or (high is not None and value > high):
+            raise ValueError(allowed)
+        return value
+
+    return parse
+
+
+def choice(*names: str) -> Parser:
+    def parse(text: str) -> str:
+        word = text.strip().lower()
+        if word not in names:
+            raise ValueError("one of " + ", ".join(names))
+        return word
+
+    return parse
+
+
+def url(text: str) -> str:
+    url = text.strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("an address such as http://127.0.0.1:4318") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("an address with http:// or https:// and a host, such as http://127.0.0.1:4318")
+    return url
+
+
+def pairs(text: str) -> dict[str, str]:
+    """``key=value,key=value`` with percent-encoded values, as OTEL_RESOURCE_ATTRIBUTES and OTLP headers are written."""
+    result: dict[str, str] = {}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        key, equals, value = item.partition("=")
+        if not equals or not key.strip():
+            raise ValueError("key=value pairs separated by commas")
+        result[key.strip()] = unquote(value.strip())
+    return result
+
+
+def names(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, (part.strip() for part in text.split(","))))
+
+
+def path(text: str) -> Path:
+    if "\0" in text:
+        raise ValueError("a file path")
+    return Path(text).expanduser()
+
+
+def capture(text: str) -> bool:
+    """OpenTelemetry's four words, and true/false."""
+    word = text.strip().upper()
+    if word in {"NO_CONTENT", "EVENT_ONLY", ""}:  # content goes on spans here, and EVENT_ONLY wants none there
+        return False
+    if word in {"SPAN_ONLY", "SPAN_AND_EVENT"}:
+        return True
+    try:
+        return flag(text)
+    except ValueError:
+        raise ValueError("NO_CONTENT, SPAN_ONLY, EVENT_ONLY, SPAN_AND_EVENT, true or false") from None
+
+
+def patterns(text: str) -> tuple[str, ...]:
+    found = names(text)
+    for name in found:
+        try:
+            re.compile(name)
+        except re.error as error:
+            raise ValueError(f"regular expressions separated by commas; {name!r} is none: {error}") from None
+    return found
+
+
+def salt(text: str) -> str:
+    if len(text.strip()) < _SHORTEST_SALT:
+        raise ValueError(f"at least {_SHORTEST_SALT} characters, or ids could be found by trying")
+    return text.strip()
+
+
+def log_level(text: str) -> str:
+    return str(choice("debug", "info", "warning", "error", "critical")(text))
