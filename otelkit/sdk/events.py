@@ -71,9 +71,10 @@ def track(event: str, /, **properties: Any) -> bool:
         if not State.enabled:
             return False
         if reason:
-            Events.withheld[event if event in _DEFINED else "_OTHER", reason.partition(":")[0]] += 1
+            known = event if event in _DEFINED else "_OTHER"  # names may be made of data
+            Events.withheld[known, reason.partition(":")[0]] += 1
             if reason != "no_consent":
-                log_sparsely(f"event {event}", "event %.80r withheld: %s", event, reason)
+                log_sparsely(f"event {known}", "event %.80r withheld: %s", event, reason)
             return False
         _emit(_DEFINED[event], properties, session)
         return True

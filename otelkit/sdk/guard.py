@@ -6,30 +6,38 @@ Swallowed errors are counted and logged at most once a minute. In otelkit's own 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from types import TracebackType
 from typing import Final
 
-__all__ = ["Guard", "guard", "log_sparsely", "logger"]
+__all__ = ["Guard", "guard", "log_sparsely", "logger", "safe_text"]
 
 logger: Final = logging.getLogger("otelkit")
 """otelkit's own log lines; they are never exported as telemetry, so nothing can loop."""
 
 _EVERY_SECONDS: Final = 60.0
-_lock = threading.Lock()
-_last_said: dict[str, float] = {}
+_MOST_TOPICS: Final = 256
+_last_said: dict[str, float] = {}  # no lock: a signal handler may come in between, and twice said is no harm
 
 
 def log_sparsely(topic: str, message: str, *args: object, level: int = logging.WARNING) -> bool:
     """Log ``message`` unless the same ``topic`` was logged in the last minute; True when it was."""
     now = time.monotonic()
-    with _lock:
-        if now - _last_said.get(topic, -_EVERY_SECONDS) < _EVERY_SECONDS:
-            return False
-        _last_said[topic] = now
+    if now - _last_said.get(topic, -_EVERY_SECONDS) < _EVERY_SECONDS:
+        return False
+    if len(_last_said) >= _MOST_TOPICS:
+        _last_said.clear()
+    _last_said[topic] = now
     logger.log(level, message, *args)
     return True
+
+
+def safe_text(value: object) -> str:
+    """``str(value)``, or ``<Type>`` where that raises: an application's object must not take its record along."""
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - whatever the application's __str__ raises
+        return f"<{type(value).__name__}>"
 
 
 class Guard:

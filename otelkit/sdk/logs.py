@@ -23,9 +23,10 @@ from opentelemetry import context as otel_context
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY
 
+from otelkit.mapping.redaction import Redactor
 from otelkit.model import Attributes
 from otelkit.sdk.context import current_request_id, current_session
-from otelkit.sdk.guard import guard
+from otelkit.sdk.guard import guard, safe_text
 from otelkit.sdk.integrations import structlog
 from otelkit.semconv.attributes import Core, GenAI, Otelkit
 from otelkit.settings import Settings
@@ -33,7 +34,10 @@ from otelkit.settings import Settings
 __all__ = ["JsonFormatter", "LogCapture", "SharedRotatingFileHandler"]
 
 # Our own lines would loop; access logs say what the request's span says already, query strings included.
-_NOT_TAKEN: Final = ("otelkit", "opentelemetry", "uvicorn.access", "gunicorn.access", "hypercorn.access")
+_NOT_TAKEN: Final = ("otelkit.", "opentelemetry.", "uvicorn.access.", "gunicorn.access.", "hypercorn.access.")
+_LONGEST: Final = 66_560  # characters of a text that waits; a little more than redaction keeps, which cuts at a word
+_CUT: Final = " …[cut]"
+_DEEPEST: Final = 16  # levels of a field
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 _SEVERITIES: Final = (
     (logging.CRITICAL, SeverityNumber.FATAL, "FATAL"),
@@ -45,21 +49,19 @@ _SEVERITIES: Final = (
 
 
 class LogCapture:
-    """Takes records of every logger from ``settings.log_level`` up; installed once a process.
+    """Takes records of every logger from ``settings.log_level`` up; one is installed in a process at a time.
 
     Args:
         settings: level, console, file.
-        redact: text → text, for what is written to console and file (what is exported is redacted by the worker).
+        redactor: cleans what is written to console and file (what is exported is redacted by the worker).
         identities: takes raw ids off extra fields, for the same.
     """
 
-    def __init__(
-        self, settings: Settings, redact: Callable[[str], str], identities: Callable[[Attributes], Attributes]
-    ) -> None:
+    def __init__(self, settings: Settings, redactor: Redactor, identities: Callable[[Attributes], Attributes]) -> None:
         self._level = logging.getLevelNamesMapping()[settings.log_level.upper()]
         self._inside = threading.local()
         self._handlers: list[logging.Handler] = []
-        formatter = JsonFormatter(settings.log_fields, redact, identities)
+        formatter = JsonFormatter(settings.log_fields, redactor, identities)
         if settings.console_logs:
             self._handlers.append(logging.StreamHandler(sys.stdout))
         if settings.log_file is not None:
@@ -76,35 +78,35 @@ class LogCapture:
             )
         for handler in self._handlers:
             handler.setFormatter(formatter)
-        self._original: Callable[[logging.Logger, logging.LogRecord], None] | None = None
 
     def install(self) -> None:
-        """Start taking records. An unconfigured root logger is opened to ``log_level``; nothing more is printed."""
+        """Start taking records, instead of the capture that was installed before.
+
+        An unconfigured root logger is opened to ``log_level``; the application's handlers still print what they would
+        print without.
+        """
         root = logging.getLogger()
-        if not root.handlers and root.level == logging.WARNING:
-            root.setLevel(self._level)
-        original = self._original = logging.Logger.callHandlers
-        take = self.take
-        structlog.watch(take)
-
-        @functools.wraps(original)
-        def call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
-            take(record)  # first: a handler may change the record, or raise
-            original(logger, record)
-
-        logging.Logger.callHandlers = call_handlers  # type: ignore[method-assign, assignment]
+        if not root.handlers and root.level == logging.WARNING and self._level < logging.WARNING:
+            root.setLevel(_OurLevel(self._level))
+        _Installed.capture = self
+        structlog.watch(_take)
+        if not _Installed.wrapped:
+            _Installed.wrapped = True
+            _wrap_call_handlers()
 
     def uninstall(self) -> None:
         """Stop taking records and close the file."""
-        if self._original is not None:
-            logging.Logger.callHandlers = self._original  # type: ignore[method-assign, assignment]
-            self._original = None
+        if _Installed.capture is self:
+            _Installed.capture = None
+            root = logging.getLogger()
+            if type(root.level) is _OurLevel:
+                root.setLevel(logging.WARNING)
         for handler in self._handlers:
             handler.close()
 
     def take(self, record: logging.LogRecord) -> None:
         """Take one record: export it, write it; never raises and never loops."""
-        if record.levelno < self._level or record.name.startswith(_NOT_TAKEN):
+        if record.levelno < self._level or f"{record.name}.".startswith(_NOT_TAKEN):
             return
         if getattr(self._inside, "busy", False) or otel_context.get_value(_SUPPRESS_INSTRUMENTATION_KEY):
             return  # a record made while a record is taken, or by our own exporter
@@ -117,6 +119,33 @@ class LogCapture:
                     handler.handle(record)
         finally:
             self._inside.busy = False
+
+
+class _OurLevel(int):
+    """The level an unconfigured root logger was opened to, told from the same level set by the application."""
+
+
+class _Installed:
+    capture: LogCapture | None = None
+    wrapped = False  # for good: to put the original back would take off what others have put over it since
+
+
+def _take(record: logging.LogRecord) -> None:
+    capture = _Installed.capture
+    if capture is not None:
+        capture.take(record)
+
+
+def _wrap_call_handlers() -> None:
+    original = logging.Logger.callHandlers
+
+    @functools.wraps(original)
+    def call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
+        _take(record)  # first: a handler may change the record, or raise
+        if record.levelno >= logging.WARNING or type(logger.getEffectiveLevel()) is not _OurLevel:
+            original(logger, record)
+
+    logging.Logger.callHandlers = call_handlers  # type: ignore[method-assign, assignment]
 
 
 def _emit(record: logging.LogRecord) -> None:
@@ -145,37 +174,56 @@ def severity_of(level: int) -> tuple[SeverityNumber, str]:
 
 def _message(record: logging.LogRecord) -> tuple[str, dict[str, Any]]:
     """Body and extra fields; structlog's stdlib bridge puts its event dict where the message is."""
-    fields = {key: _plain(value) for key, value in vars(record).items() if key not in _STANDARD and key[0] != "_"}
+    extra = {safe_text(key): value for key, value in vars(record).items() if key not in _STANDARD}
+    fields = {key: _plain(value) for key, value in extra.items() if key and not key.startswith("_")}
     if isinstance(record.msg, Mapping):
-        event = {str(key): _plain(value) for key, value in record.msg.items() if key not in {"exc_info"}}
-        return str(event.pop("event", "")), {**fields, **event}
+        event = {safe_text(key): _plain(value) for key, value in record.msg.items() if key != "exc_info"}
+        return _short(safe_text(event.pop("event", ""))), {**fields, **event}
     try:
-        return record.getMessage(), fields
+        return _short(record.getMessage()), fields
     except Exception:  # noqa: BLE001 - wrong arguments are the application's slip; its words are kept
-        return f"{record.msg} (arguments do not fit)", fields
+        return f"{_short(safe_text(record.msg))} (arguments do not fit)", fields
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + _CUT
 
 
 def _plain(value: object) -> Any:
-    if value is None or isinstance(value, (str, bool, int, float)):
+    """A field's value as text, numbers, lists and dicts, whatever it holds; what holds itself ends in ``<dict>``."""
+    try:
+        return _unfolded(value, ())
+    except Exception:  # noqa: BLE001 - a container of the application's own that cannot be read
+        return f"<{type(value).__name__}>"
+
+
+def _unfolded(value: object, inside: tuple[int, ...]) -> Any:
+    if value is None or isinstance(value, (bool, int, float)):
         return value
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+    if isinstance(value, str):
+        return _short(value)
+    if not isinstance(value, (list, tuple, Mapping)):
+        return _short(safe_text(value))
+    if len(inside) == _DEEPEST or id(value) in inside:
+        return f"<{type(value).__name__}>"
+    inside = (*inside, id(value))
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    return str(value)
+        return {safe_text(key): _unfolded(item, inside) for key, item in value.items()}
+    return [_unfolded(item, inside) for item in value]
 
 
 def _exception(record: logging.LogRecord) -> dict[str, str]:
-    info = record.exc_info
-    if not info or info[0] is None:
-        return {Core.EXCEPTION_STACKTRACE: record.exc_text} if record.exc_text else {}
-    kind, error, trace_back = info
+    """Type, message and traceback; where structlog's stdlib bridge is at work, ``exc_info`` is in its event dict."""
+    given = record.exc_info or (record.msg.get("exc_info") if isinstance(record.msg, Mapping) else None)
+    kind, error, trace_back = structlog.exception_info(given)
+    if kind is None:
+        return {Core.EXCEPTION_STACKTRACE: _short(record.exc_text)} if record.exc_text else {}
     return {
         Core.EXCEPTION_TYPE: kind.__qualname__
         if kind.__module__ == "builtins"
         else f"{kind.__module__}.{kind.__qualname__}",
-        Core.EXCEPTION_MESSAGE: str(error),
-        Core.EXCEPTION_STACKTRACE: "".join(traceback.format_exception(kind, error, trace_back)),
+        Core.EXCEPTION_MESSAGE: _short(safe_text(error)),
+        Core.EXCEPTION_STACKTRACE: _short("".join(traceback.format_exception(kind, error, trace_back))),
     }
 
 
@@ -185,22 +233,19 @@ class JsonFormatter(logging.Formatter):
     Args:
         fields: ``otel`` (timestamp, severity_text, body, trace_id …) or ``classic`` (asctime, levelname, name, message,
             request_id, user_id …).
-        redact: text → text.
+        redactor: cleans the line, by the same rules as what is exported.
         identities: takes raw ids off extra fields.
     """
 
-    def __init__(
-        self, fields: str, redact: Callable[[str], str], identities: Callable[[Attributes], Attributes]
-    ) -> None:
+    def __init__(self, fields: str, redactor: Redactor, identities: Callable[[Attributes], Attributes]) -> None:
         super().__init__()
         self._identities = identities
         self._classic = fields == "classic"
-        self._redact = redact
+        self._redactor = redactor
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without a line break inside."""
         body, fields = _message(record)
-        extra = dict(self._identities(fields))
         who = current_session().attributes
         span = trace.get_current_span().get_span_context()
         ids = {
@@ -214,31 +259,22 @@ class JsonFormatter(logging.Formatter):
         }
         when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         if self._classic:
-            line: dict[str, Any] = {
+            head = {
                 "asctime": when,
                 "levelname": record.levelname,
                 "name": record.name,
                 "message": body,
             }
         else:
-            line = {
+            head = {
                 "timestamp": when,
                 "severity_text": severity_of(record.levelno)[1],
                 "scope": record.name,
                 "body": body,
             }
-        line |= {key: value for key, value in ids.items() if value} | extra | _exception(record)
-        return json.dumps(_redacted(line, self._redact), ensure_ascii=False, default=str)
-
-
-def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, dict):
-        return {key: _redacted(item, redact) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_redacted(item, redact) for item in value]
-    return value
+        own = {**head, **{key: value for key, value in ids.items() if value}, **_exception(record)}
+        extra = {key: value for key, value in self._identities(fields).items() if key not in own}
+        return json.dumps(self._redactor.attributes({**own, **extra}), ensure_ascii=False, default=safe_text)
 
 
 class SharedRotatingFileHandler(RotatingFileHandler):

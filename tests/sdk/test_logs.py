@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import logging.config
@@ -18,6 +19,7 @@ from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogR
 
 import otelkit
 from otelkit.mapping.redaction import Redactor
+from otelkit.sdk.convert import Converter
 from otelkit.sdk.identity import IdentityGuard, Pseudonymiser
 from otelkit.sdk.logs import JsonFormatter, LogCapture, SharedRotatingFileHandler
 from otelkit.settings import load
@@ -43,7 +45,7 @@ def capture(log_file: Path, pseudonyms: Pseudonymiser) -> Iterator[LogCapture]:
     root = logging.getLogger()
     before = root.handlers[:], root.level
     settings = load({}, log_file=str(log_file), log_level="info")
-    made = LogCapture(settings, Redactor().text, IdentityGuard(pseudonyms, "consent"))
+    made = LogCapture(settings, Redactor(), IdentityGuard(pseudonyms, "consent"))
     made.install()
     root.setLevel(logging.INFO)  # under pytest the root logger has handlers, so install() leaves its level alone
     yield made
@@ -105,6 +107,82 @@ def test_raw_ids_in_extra_fields_do_not_leave(capture: LogCapture, log_file: Pat
     assert "cookie-value" not in text
 
 
+def test_file_and_export_hide_the_same_fields(capture: LogCapture, log_file: Path, pseudonyms: Pseudonymiser) -> None:
+    extra = {
+        "password": "hunter2",
+        "authorization": "Zm9vOmJhcg",
+        "gen_ai.input.messages": "my secret prompt",
+        "request": {"headers": {"cookie": "choc-chip"}, "path": "/pay"},
+        "note": "from jane@example.com",
+        "user_id": "jane-doe",
+        "order_id": 7,
+    }
+    logging.getLogger("shop").info("login of jane@example.com", extra=extra)
+    (record,) = _exporter.get_finished_logs()
+    as_sent = Redactor().log(Converter().log(record))  # type: ignore[arg-type]  # converting reads the same fields
+    sent = IdentityGuard(pseudonyms, "consent")(as_sent.attributes)
+    (line,) = lines(log_file)
+    written = {key: value for key, value in line.items() if key in extra}
+    assert written == {key: value for key, value in sent.items() if key in extra}
+    assert written == {
+        "password": "[redacted]",
+        "authorization": "[redacted]",
+        "request": {"headers": {"cookie": "[redacted]"}, "path": "/pay"},
+        "note": "from [email]",
+        "order_id": 7,
+    }
+    assert line["body"] == as_sent.body == "login of [email]"
+
+
+def test_fields_do_not_replace_what_the_line_itself_says(
+    capture: LogCapture, log_file: Path, pseudonyms: Pseudonymiser
+) -> None:
+    forged = {"conversation_id": "c-2", "trace_id": "0", "session_id": "s-2", "body": "x", "severity_text": "DEBUG"}
+    with otelkit.session(conversation_id="c-1", session_id="s-1"), otelkit.traced_tool("find") as step:
+        logging.getLogger("shop").error("hello", extra=forged)
+    (line,) = lines(log_file)
+    assert line["conversation_id"] == "c-1"
+    assert line["session_id"] == pseudonyms("session", "s-1")
+    assert line["trace_id"] == f"{step.span.get_span_context().trace_id:032x}"
+    assert (line["body"], line["severity_text"]) == ("hello", "ERROR")
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def test_values_that_cannot_be_read_take_nothing_along(
+    capture: LogCapture, log_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    itself: dict[str, Any] = {"a": 1}
+    itself |= {"itself": itself, "list": [itself]}
+    try:
+        raise Mute
+    except Mute as error:
+        logging.getLogger("shop").exception("failed", extra={"error": error, "state": itself, 7: "seven", "": "empty"})
+        logging.getLogger("shop").error(error)
+    first, second = exported()
+    assert (first.body, first.attributes["error"]) == ("failed", "<Mute>")
+    assert first.attributes["exception.message"] == "<Mute>"
+    assert "test_values_that_cannot" in first.attributes["exception.stacktrace"]
+    assert lines(log_file)[0]["state"] == {"a": 1, "itself": "<dict>", "list": ["<dict>"]}
+    assert lines(log_file)[0]["7"] == "seven"
+    assert second.body.startswith("<Mute>")
+
+
+def test_very_long_texts_are_cut_when_they_come_in(capture: LogCapture, log_file: Path) -> None:
+    long = "word " * 100_000
+    logging.getLogger("shop").info(long, extra={"page": long, "deep": [{"page": long}]})
+    (record,) = exported()
+    for text in (record.body, record.attributes["page"], record.attributes["deep"][0]["page"]):
+        assert 65_536 <= len(text) < 70_000
+        assert text.endswith("[cut]")
+    (line,) = lines(log_file)
+    assert line["body"].endswith("word …[cut]")
+
+
 def test_nothing_is_lost_to_configuration(capture: LogCapture) -> None:
     logging.config.dictConfig({"version": 1, "disable_existing_loggers": False, "root": {"level": "INFO"}})
     quiet = logging.getLogger("quiet")
@@ -136,10 +214,12 @@ def test_no_recursion_and_no_access_lines(capture: LogCapture) -> None:
             return "loud"
 
     logging.getLogger("shop").warning("%s", Loud())
-    for name in ("otelkit", "opentelemetry.sdk", "uvicorn.access"):
+    for name in ("otelkit", "otelkit.sdk", "opentelemetry.sdk", "uvicorn.access"):
         logging.getLogger(name).warning("not ours to take")
+    logging.getLogger("otelkit_shop").warning("an application's")
     bodies = [record.body for record in exported()]
     assert bodies.count("loud") == 1
+    assert "an application's" in bodies
     assert "not ours to take" not in bodies
 
 
@@ -147,6 +227,55 @@ def test_wrong_arguments_keep_the_words(capture: LogCapture, monkeypatch: pytest
     monkeypatch.setattr(logging, "raiseExceptions", False)
     logging.getLogger("shop").warning("%d things", "many")
     assert exported()[0].body == "%d things (arguments do not fit)"
+
+
+def test_another_librarys_patch_stays_and_no_record_is_taken_twice(
+    capture: LogCapture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = logging.Logger.callHandlers
+    seen = []
+
+    def theirs(logger: logging.Logger, record: logging.LogRecord) -> None:
+        seen.append(record.getMessage())
+        ours(logger, record)
+
+    monkeypatch.setattr(logging.Logger, "callHandlers", theirs)
+    capture.uninstall()
+    logging.getLogger("shop").warning("off")
+    assert not exported()
+    capture.install()
+    logging.getLogger("shop").warning("on")
+    assert [record.body for record in exported()] == ["on"]
+    assert seen == ["off", "on"]
+
+
+def test_an_unconfigured_root_logger_prints_no_more_than_before(capture: LogCapture) -> None:
+    capture.uninstall()
+    root, printed = logging.getLogger(), io.StringIO()
+    root.handlers, log = [], logging.getLogger("shop")
+    root.setLevel(logging.WARNING)
+    capture.install()
+    root.addHandler(logging.StreamHandler(printed))  # as a plain basicConfig() does
+    log.info("one")
+    log.warning("two")
+    root.setLevel(logging.INFO)  # now the application asks for it
+    log.info("three")
+    assert [record.body for record in exported()] == ["one", "two", "three"]
+    assert printed.getvalue() == "two\nthree\n"
+
+
+def test_the_root_loggers_level_is_put_back_unless_it_was_set(capture: LogCapture) -> None:
+    root = logging.getLogger()
+    for level, after in ((None, logging.WARNING), (logging.INFO, logging.INFO)):
+        capture.uninstall()
+        root.handlers = []
+        root.setLevel(logging.WARNING)
+        capture.install()
+        assert root.level == logging.INFO
+        if level is not None:
+            root.setLevel(level)
+        capture.uninstall()
+        assert root.level == after
 
 
 def test_structlog_that_prints_arrives(capture: LogCapture, log_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -172,14 +301,22 @@ def test_structlog_through_logging_arrives_once(capture: LogCapture) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
-    structlog.get_logger("shop").warning("order late", order=8)
+    log = structlog.get_logger("shop")
+    log.warning("order late", order=8)
+    try:
+        raise KeyError("x")
+    except KeyError as error:
+        log.exception("failed")
+        log.warning("failed again", exc_info=error)
     structlog.reset_defaults()
-    (record,) = exported()
+    record, *failed = exported()
     assert (record.body, record.attributes["order"]) == ("order late", 8)
+    assert [one.attributes["exception.type"] for one in failed] == ["KeyError", "KeyError"]
+    assert all("test_structlog_through" in one.attributes["exception.stacktrace"] for one in failed)
 
 
 def test_classic_fields(pseudonyms: Pseudonymiser) -> None:
-    formatter = JsonFormatter("classic", Redactor().text, IdentityGuard(pseudonyms, "consent"))
+    formatter = JsonFormatter("classic", Redactor(), IdentityGuard(pseudonyms, "consent"))
     line = json.loads(
         formatter.format(logging.makeLogRecord({"name": "a", "msg": "hi", "levelno": 20, "levelname": "INFO"}))
     )

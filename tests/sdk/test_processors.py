@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,7 +13,9 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
 
-from otelkit.sdk.guard import Guard, guard
+from otelkit.sdk import guard as guard_module
+from otelkit.sdk.events import track
+from otelkit.sdk.guard import Guard, guard, log_sparsely
 from otelkit.sdk.processors import MeasuringProcessor, RagProcessor, StepProcessor, TokenProcessor, ToolProcessor
 
 OTEL = {
@@ -247,3 +250,29 @@ def test_a_processor_that_fails_does_not_reach_the_application(forgiving: None) 
     with bench.tracer.start_as_current_span("x"):
         pass
     assert guard.swallowed == 1
+
+
+def test_a_signal_handler_may_log_in_the_middle_of_logging() -> None:
+    class Interrupted(str):
+        """A topic during whose look-up a signal handler runs."""
+
+        __slots__ = ()
+
+        def __hash__(self) -> int:
+            log_sparsely("from the handler", "shutting down")
+            return super().__hash__()
+
+    working = threading.Thread(target=log_sparsely, args=(Interrupted("topic"), "working"), daemon=True)
+    working.start()
+    working.join(5)
+    assert not working.is_alive()
+
+
+def test_names_made_of_data_do_not_fill_the_memory(caplog: pytest.LogCaptureFixture) -> None:
+    guard_module._last_said.clear()
+    for i in range(3):
+        track(f"clicked.{i}")
+    assert caplog.text.count("withheld") == 1
+    for i in range(1_000):
+        log_sparsely(f"topic {i}", "said")
+    assert len(guard_module._last_said) <= 256

@@ -8,15 +8,17 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, MutableMapping
+from types import TracebackType
 from typing import Any, Final
 
 from wrapt import register_post_import_hook, wrap_function_wrapper
 
 from otelkit.sdk.guard import guard
 
-__all__ = ["watch"]
+__all__ = ["exception_info", "watch"]
 
 Take = Callable[[logging.LogRecord], None]
+ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 _LEVELS: Final = {"exception": logging.ERROR, "warn": logging.WARNING, "fatal": logging.CRITICAL, "msg": logging.INFO}
 
@@ -70,10 +72,17 @@ def _capture(logger: Any, method: str, event: MutableMapping[str, Any]) -> Mutab
 def _record(method: str, event: MutableMapping[str, Any]) -> logging.LogRecord:
     level = _LEVELS.get(method) or logging.getLevelNamesMapping().get(method.upper(), logging.INFO)
     fields = {key: value for key, value in event.items() if key not in {"level", "timestamp", "logger", "exc_info"}}
-    error = event.get("exc_info")
-    if error is True or (error is None and method == "exception"):
-        error = sys.exc_info()
-    elif isinstance(error, BaseException):
-        error = (type(error), error, error.__traceback__)
+    given = event.get("exc_info")
+    info = exception_info(method == "exception" if given is None else given)
     name = str(event.get("logger") or "structlog")
-    return logging.LogRecord(name, level, "", 0, fields, None, error if isinstance(error, tuple) else None)
+    return logging.LogRecord(name, level, "", 0, fields, None, info)
+
+
+def exception_info(given: object) -> ExceptionInfo:
+    """What ``exc_info`` of a record or an event stands for: an exception, a triple, or true for the one in flight."""
+    if isinstance(given, BaseException):
+        return type(given), given, given.__traceback__
+    if isinstance(given, tuple):
+        fits = len(given) == 3 and isinstance(given[0], type) and isinstance(given[1], BaseException)
+        return given if fits else (None, None, None)
+    return sys.exc_info() if given else (None, None, None)
