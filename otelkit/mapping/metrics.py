@@ -32,7 +32,8 @@ def llm(span: Span) -> Iterator[Measurement]:
     """Tokens by type, cost, time to first token, time per output token, duration and finish reasons of one call.
 
     Inference and embedding spans only: agents and workflows restate their children's totals. Spans marked
-    ``otelkit.duplicate`` add nothing.
+    ``otelkit.duplicate`` add nothing. A call that gave several answers is one call; its finish reasons are sorted, each
+    once, and joined with commas.
     """
     name = operation(span)
     if not (name in Operation.INFERENCE or name == Operation.EMBEDDINGS) or span.attributes.get(Otelkit.DUPLICATE):
@@ -43,10 +44,10 @@ def llm(span: Span) -> Iterator[Measurement]:
     yield from _tokens(tokens, name, labels)
     yield from _cost(span, labels)
     yield from _streaming(span, tokens, labels)
-    reasons = span.attributes.get(GenAI.FINISH_REASONS)
-    for reason in reasons if _is_list(reasons) else (None,):
-        extra = {GenAI.FINISH_REASONS: str(reason)} if reason else {}
-        yield Measurement(Metrics.LLM_CALLS, 1, {**labels, **extra, Otelkit.OUTCOME: outcome(span)})
+    given = span.attributes.get(GenAI.FINISH_REASONS)
+    reasons = ",".join(sorted({str(reason) for reason in given if reason})) if _is_list(given) else ""
+    extra = {GenAI.FINISH_REASONS: reasons} if reasons else {}
+    yield Measurement(Metrics.LLM_CALLS, 1, {**labels, **extra, Otelkit.OUTCOME: outcome(span)})
 
 
 def _durations(span: Span, name: str, labels: dict[str, AttributeValue]) -> Iterator[Measurement]:
