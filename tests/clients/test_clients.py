@@ -51,7 +51,7 @@ def figures(run: Run, made: Sequence[LedgerEntry]) -> dict[str, Any]:
     return {
         "calls": len(made),
         "errors": sum(failed(run, entry) for entry in made),
-        "unreported": sum(entry.sequence in silent for entry in made),
+        "unreported": sum(entry.sequence in silent and not failed(run, entry) for entry in made),
         "input": sum(entry.prompt_tokens for entry in told) if told else None,
         "output": sum(entry.completion_tokens for entry in chats) if chats else None,
         "cached": sum(entry.cached_tokens for entry in told),
