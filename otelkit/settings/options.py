@@ -377,7 +377,7 @@ class Settings:
         default=False,
         parse=capture,
         group="Privacy",
-        meaning="true exports prompts, answers, tool arguments and results on spans. Off (EVENT_ONLY too): only names, sizes.",
+        meaning="true exports prompts, answers, tool arguments and results. Off (EVENT_ONLY too): names, sizes.",
     )
     identify_users: str = _option(
         "OTELKIT_IDENTIFY_USERS",
@@ -393,7 +393,7 @@ class Settings:
         parse=salt,
         group="Privacy",
         secret=True,
-        meaning="Secret, 16 characters or more, for pseudonyms of ids. Unset: made once and kept in a file only you can read.",
+        meaning="Secret for pseudonyms, 16 characters or more. Unset: made once, in a file only you can read.",
     )
     salt_file: Path | None = _option(
         "OTELKIT_SALT_FILE",
