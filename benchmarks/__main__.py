@@ -29,18 +29,32 @@ def main() -> None:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument("--readme", type=Path, metavar="FILE", help="put the tables between its bench:begin and bench:end")
     options = parser.parse_args()
     if unknown := set(options.names) - BENCHMARKS.keys():
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
     started, figures = time.monotonic(), {}
-    print(f"Python {platform.python_version()}, {len(harness.CORES) or '?'} cores; medians of interleaved rounds.\n")
+    texts = [f"Python {platform.python_version()}, {len(harness.CORES) or '?'} cores; medians of interleaved rounds.\n"]
+    print(texts[0])
     for name in options.names or BENCHMARKS:
         report = BENCHMARKS[name][1]()
         figures[name] = report.data
-        print(report.markdown(), flush=True)
+        texts.append(report.markdown())
+        print(texts[-1], flush=True)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
+    if options.readme:
+        _put(options.readme, "\n".join(texts))
     print(f"{time.monotonic() - started:.0f} s")
+
+
+def _put(readme: Path, tables: str) -> None:
+    text = readme.read_text()
+    before, begin, rest = text.partition("<!-- bench:begin -->\n")
+    _, end, after = rest.partition("<!-- bench:end -->")
+    if not (begin and end):
+        raise SystemExit(f"{readme} has no lines <!-- bench:begin --> and <!-- bench:end -->")
+    readme.write_text(f"{before}{begin}{tables}\n{end}{after}")
 
 
 if __name__ == "__main__":

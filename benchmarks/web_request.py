@@ -29,7 +29,7 @@ def measure_all() -> harness.Report:
         found = harness.interleaved(VARIANTS, ROUNDS, lambda variant: _measure(variant, address))
     report = harness.Report(
         "One FastAPI request (hello world, one worker on one core)",
-        ["", "requests/s", "", "CPU a request", "", "spans a request"],
+        ["", "requests/s", "", "CPU a request", "", "spans arrived a request"],
         data=found,
     )
     base = found[_BARE]
