@@ -61,7 +61,7 @@ class _Subject:
 
 def changes(connection: Connection, period: Range, earlier: Range | None, scope: Scope) -> list[Change]:
     """Return the differences worth reading, worst first; without an earlier period only what is bad by itself."""
-    now = _subjects(connection, period, scope)
+    now = _subjects(connection, period, scope, steps=True)
     then = _subjects(connection, earlier, scope) if earlier is not None else {}
     reasons = _reasons(connection, period, scope)
     found: list[Change] = []
@@ -77,16 +77,19 @@ def changes(connection: Connection, period: Range, earlier: Range | None, scope:
     return found[:_SHOWN]
 
 
-def _subjects(connection: Connection, period: Range, scope: Scope) -> dict[tuple[str, str], _Subject]:
+def _subjects(
+    connection: Connection, period: Range, scope: Scope, *, steps: bool = False
+) -> dict[tuple[str, str], _Subject]:
+    """Sum up each subject; when it first failed is known with ``steps``."""
     found: dict[tuple[str, str], _Subject] = {}
-    for row in rolls(connection, period, scope, _KEY, steps=True):
+    for row in rolls(connection, period, scope, _KEY, steps=steps):
         subject = _subject(found, row)
         if subject is None:
             continue
         subject.calls += row.calls
         subject.errors += row.errors
         subject.empty += row.empty
-        if row.errors:
+        if steps and row.errors:
             at = (period.start + row.at * period.step) * 1000
             subject.first_error = at if subject.first_error is None else min(at, subject.first_error)
     for what, name in ((schema.DURATION, "durations"), (schema.FIRST_TOKEN, "first_tokens")):

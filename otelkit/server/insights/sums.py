@@ -39,7 +39,7 @@ def rolls(
     *,
     steps: bool = False,
     only: Iterable[ColumnElement[bool]] = (),
-) -> list[Row[Any]]:
+) -> Sequence[Row[Any]]:
     """Return one row per combination of the columns ``by`` (and ``at``, the step, if ``steps``).
 
     Each has ``calls``, ``errors`` and every sum of the rollups; spans that another one counts are left out.
@@ -63,7 +63,8 @@ def rolls(
         .group_by(*columns)
         .having(func.sum(table["count"]) > 0)
     )
-    return list(connection.execute(query))
+    rows: Sequence[Any] = connection.execute(query).all()  # at once: row by row takes twice as long
+    return rows
 
 
 def hists(
@@ -91,7 +92,7 @@ def hists(
     named = select(_series.id, *(_series[name] for name in by)).where(*conditions)
     keys: dict[int, tuple[Any, ...]] = {row[0]: tuple(row[1:]) for row in connection.execute(named)} if by else {}
     found: defaultdict[tuple[Any, ...], list[tuple[int, int]]] = defaultdict(list)
-    for series, at, counts in connection.execute(query):
+    for series, at, counts in connection.execute(query).all():
         key = keys[series] if by else ()
         found[(*key, at) if steps else key].extend(unpack_counts(counts))
     return dict(found)
