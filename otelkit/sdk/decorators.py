@@ -8,22 +8,24 @@
 
 Functions may be sync, async, generators, async generators, methods; signatures and types stay as they are. In a
 generator the step is current while the generator runs and not while its consumer does: nothing leaks between them.
+Where a function returns a coroutine, a generator or an async generator, the step lasts until that is done.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
+import weakref
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from dataclasses import replace
-from types import TracebackType
-from typing import Any, TypeVar, cast, overload
+from types import AsyncGeneratorType, CoroutineType, GeneratorType, TracebackType
+from typing import Any, Final, TypeVar, cast, overload
 
 from opentelemetry import context as otel_context
 from opentelemetry.trace import SpanKind
 
 from otelkit.sdk.guard import guard
-from otelkit.sdk.steps import Spec, State, Step, begin, current_step
+from otelkit.sdk.steps import Spec, State, Step, begin, current_step, detach, enter, inert_step, leave
 from otelkit.semconv.attributes import GenAI, Operation, Otelkit
 
 __all__ = [
@@ -49,10 +51,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Traced:
     """A kind of step with its options: call it on a function to decorate it, or enter it with ``with``."""
 
-    __slots__ = ("_spec",)
+    __slots__ = ("_entered", "_spec")
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
+        self._entered: list[Step] = []  # several where threads or tasks share one
 
     def __call__(self, function: F, /) -> F:
         """Decorate ``function``; its signature and type stay."""
@@ -61,21 +64,34 @@ class Traced:
         return cast(F, _wrapper(function)(function, self._spec.for_function(function)))
 
     def __enter__(self) -> Step:
-        step = begin(self._spec) if State.enabled else current_step()
-        step.token = otel_context.attach(step.context)
+        if State.enabled:
+            step = begin(self._spec)
+            enter(step)
+        else:
+            step = inert_step()
+        self._entered.append(step)
         return step
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        step = self._pop_entered()
+        if step is None:
+            return
+        if error is None:
+            step.end()
+        else:
+            step.end_with(error)
+        leave()
+
+    def _pop_entered(self) -> Step | None:
+        """The step to leave: the current one if it was entered here, else (in another context) the last that was."""
         step = current_step()
-        if State.enabled:
-            if error is None:
-                step.end()
-            else:
-                step.end_with(error)
-        if step.token is not None:
-            otel_context.detach(step.token)
+        try:
+            self._entered.remove(step)
+        except ValueError:
+            return self._entered.pop() if self._entered else None
+        return step
 
     async def __aenter__(self) -> Step:
         return self.__enter__()
@@ -101,19 +117,33 @@ def _wrapper(function: Callable[..., Any]) -> Callable[[Callable[..., Any], Spec
     return _wrap_sync
 
 
-def _begin_call(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Step:
+def _begin_call(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any], given: Step | None = None) -> Step | None:
+    """The step of a call; ``given`` where what a function returned goes on with its step; None with telemetry off."""
+    if given is not None or not State.enabled:
+        return given
     step = begin(spec)
     with guard:
         step.describe_call(args, kwargs)
     return step
 
 
+def _finish(step: Step, spec: Spec, result: Any) -> Any:
+    """End the step, or hand it on to what ``result`` has yet to do."""
+    wrap = _LASTING.get(type(result))
+    if wrap is None:
+        step.end(result)
+        return result
+    lasting = wrap(lambda: result, spec, step)()
+    weakref.finalize(lasting, step.end_with, GeneratorExit()).atexit = False  # never begun, it could not end the step
+    return lasting
+
+
 def _wrap_sync(function: Callable[..., Any], spec: Spec) -> Callable[..., Any]:
     @functools.wraps(function)
     def traced(*args: Any, **kwargs: Any) -> Any:
-        if not State.enabled:
-            return function(*args, **kwargs)
         step = _begin_call(spec, args, kwargs)
+        if step is None:
+            return function(*args, **kwargs)
         token = otel_context.attach(step.context)
         try:
             result = function(*args, **kwargs)
@@ -121,20 +151,19 @@ def _wrap_sync(function: Callable[..., Any], spec: Spec) -> Callable[..., Any]:
             step.end_with(error)
             raise
         else:
-            step.end(result)
-            return result
+            return _finish(step, spec, result)
         finally:
-            otel_context.detach(token)
+            detach(token)
 
     return traced
 
 
-def _wrap_async(function: Callable[..., Any], spec: Spec) -> Callable[..., Any]:
+def _wrap_async(function: Callable[..., Any], spec: Spec, given: Step | None = None) -> Callable[..., Any]:
     @functools.wraps(function)
     async def traced(*args: Any, **kwargs: Any) -> Any:
-        if not State.enabled:
+        step = _begin_call(spec, args, kwargs, given)
+        if step is None:
             return await function(*args, **kwargs)
-        step = _begin_call(spec, args, kwargs)
         token = otel_context.attach(step.context)
         try:
             result = await function(*args, **kwargs)
@@ -142,24 +171,23 @@ def _wrap_async(function: Callable[..., Any], spec: Spec) -> Callable[..., Any]:
             step.end_with(error)
             raise
         else:
-            step.end(result)
-            return result
+            return _finish(step, spec, result)
         finally:
-            otel_context.detach(token)
+            detach(token)
 
     return traced
 
 
-def _wrap_generator(function: Callable[..., Any], spec: Spec) -> Callable[..., Any]:
+def _wrap_generator(function: Callable[..., Any], spec: Spec, given: Step | None = None) -> Callable[..., Any]:
     @functools.wraps(function)
     def traced(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        if not State.enabled:
+        step = _begin_call(spec, args, kwargs, given)
+        if step is None:
             return (yield from function(*args, **kwargs))
-        step = _begin_call(spec, args, kwargs)
-        generator = function(*args, **kwargs)
-        resume: Callable[[Any], Any] = generator.send
-        value: Any = None
         try:
+            generator = function(*args, **kwargs)
+            resume: Callable[[Any], Any] = generator.send
+            value: Any = None
             while True:
                 item = _run_in(step, resume, value)
                 step.chunk(item)
@@ -186,17 +214,17 @@ def _run_in(step: Step, resume: Callable[[Any], Any], value: Any) -> Any:
     try:
         return resume(value)
     finally:
-        otel_context.detach(token)
+        detach(token)
 
 
-def _wrap_async_generator(function: Callable[..., Any], spec: Spec) -> Callable[..., Any]:
+def _wrap_async_generator(function: Callable[..., Any], spec: Spec, given: Step | None = None) -> Callable[..., Any]:
     @functools.wraps(function)
     async def traced(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        step = _begin_call(spec, args, kwargs) if State.enabled else None
-        generator = function(*args, **kwargs)
-        resume: Callable[[Any], Any] = generator.asend
-        value: Any = None
+        step = _begin_call(spec, args, kwargs, given)
         try:
+            generator = function(*args, **kwargs)
+            resume: Callable[[Any], Any] = generator.asend
+            value: Any = None
             while True:
                 item = await _run_in_async(step, resume, value)
                 if step is not None:
@@ -227,7 +255,15 @@ async def _run_in_async(step: Step | None, resume: Callable[[Any], Any], value: 
     try:
         return await resume(value)
     finally:
-        otel_context.detach(token)
+        detach(token)
+
+
+# By exact type: other iterables, such as a client's stream object, have methods that a wrapper would hide.
+_LASTING: Final[dict[type, Callable[..., Callable[..., Any]]]] = {
+    CoroutineType: _wrap_async,
+    GeneratorType: _wrap_generator,
+    AsyncGeneratorType: _wrap_async_generator,
+}
 
 
 # --- the kinds of step ---------------------------------------------------------------------------------------
@@ -433,22 +469,20 @@ def record_usage(
     reasoning_tokens: int | None = None,
 ) -> None:
     """Report tokens on the current step; see :meth:`Step.record_usage`."""
-    with guard:
-        current_step().record_usage(
-            input_tokens=input_tokens,
-            output_tokens=output_tokens,
-            cached_tokens=cached_tokens,
-            cache_write_tokens=cache_write_tokens,
-            reasoning_tokens=reasoning_tokens,
-        )
+    current_step().record_usage(
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        cached_tokens=cached_tokens,
+        cache_write_tokens=cache_write_tokens,
+        reasoning_tokens=reasoning_tokens,
+    )
 
 
 def record_response(
     *, model: str | None = None, id: str | None = None, finish_reasons: Iterable[str] | None = None
 ) -> None:
     """Report on the current step which model answered, the answer's id and why it ended."""
-    with guard:
-        current_step().record_response(model=model, id=id, finish_reasons=finish_reasons)
+    current_step().record_response(model=model, id=id, finish_reasons=finish_reasons)
 
 
 def record_messages(*, input: Iterable[Any] = (), output: Iterable[Any] = ()) -> None:
@@ -463,5 +497,4 @@ def record_results(results: Iterable[Any], scores: Iterable[float] | None = None
 
 def record_chunk(content: object = None) -> None:
     """Report one chunk of a stream on the current step; the first gives the time to first chunk."""
-    with guard:
-        current_step().chunk(content)
+    current_step().chunk(content)

@@ -5,6 +5,7 @@ Nothing but names, sizes and counts is recorded unless content is opted in.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import time
@@ -19,11 +20,11 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
 
 from otelkit.mapping.messages import chat_message
-from otelkit.sdk.guard import guard, log_sparsely
+from otelkit.sdk.guard import guard, log_sparsely, safe_text
 from otelkit.sdk.results import Results, read_results
 from otelkit.semconv.attributes import Core, GenAI, Operation, Otelkit
 
-__all__ = ["Spec", "State", "Step", "begin", "current_step"]
+__all__ = ["Spec", "State", "Step", "begin", "current_step", "detach", "enter", "inert_step", "leave"]
 
 _STEP_KEY: Final = otel_context.create_key("otelkit-step")
 _LONGEST_CONTENT: Final = 16_384  # characters of one captured value
@@ -67,7 +68,7 @@ class Spec:
         """The same for ``function``: its name where none was given and one is wanted, its parameters' names."""
         name = self.name
         if self.named_by_function and not name:
-            name = getattr(function, "__name__", type(function).__name__)
+            name = _name(function)
         return replace(self, name=name, parameters=_parameters(function))
 
 
@@ -103,7 +104,8 @@ class Step:
 
     def set_attribute(self, key: str, value: str | bool | int | float | Sequence[str]) -> None:
         """Set any other attribute; it passes redaction like all others."""
-        self.span.set_attribute(key, value)
+        with guard:
+            self.span.set_attribute(key, value)
 
     def record_usage(
         self,
@@ -125,25 +127,27 @@ class Step:
             GenAI.CACHE_WRITE_TOKENS: cache_write_tokens,
             GenAI.REASONING_TOKENS: reasoning_tokens,
         }
-        for key, count in counts.items():
-            if count is None:
-                continue
-            if isinstance(count, int) and not isinstance(count, bool) and count >= 0:
-                self.span.set_attribute(key, count)
-            else:
-                log_sparsely(f"usage {key}", "%s must be a whole number from 0; it is left out", key)
+        with guard:
+            for key, count in counts.items():
+                if count is None:
+                    continue
+                if isinstance(count, int) and not isinstance(count, bool) and count >= 0:
+                    self.span.set_attribute(key, count)
+                else:
+                    log_sparsely(f"usage {key}", "%s must be a whole number from 0; it is left out", key)
 
     def record_response(
         self, *, model: str | None = None, id: str | None = None, finish_reasons: Iterable[str] | None = None
     ) -> None:
         """Report which model answered, the answer's id and why it ended."""
-        if model:
-            self.span.set_attribute(GenAI.RESPONSE_MODEL, str(model))
-        if id:
-            self.span.set_attribute(GenAI.RESPONSE_ID, str(id))
-        if finish_reasons:
-            reasons = [finish_reasons] if isinstance(finish_reasons, str) else finish_reasons
-            self.span.set_attribute(GenAI.FINISH_REASONS, [str(reason) for reason in reasons if reason])
+        with guard:
+            if model:
+                self.span.set_attribute(GenAI.RESPONSE_MODEL, str(model))
+            if id:
+                self.span.set_attribute(GenAI.RESPONSE_ID, str(id))
+            if finish_reasons:
+                reasons = [finish_reasons] if isinstance(finish_reasons, str) else finish_reasons
+                self.span.set_attribute(GenAI.FINISH_REASONS, [str(reason) for reason in reasons if reason])
 
     def record_messages(self, *, input: Iterable[Any] = (), output: Iterable[Any] = ()) -> None:
         """Report what an LLM was told and said, as chat clients write it; recorded only if content is opted in.
@@ -175,18 +179,17 @@ class Step:
         """Report one chunk of a stream; the first one gives the time to first chunk."""
         if self._first_chunk is None:
             self._first_chunk = time.perf_counter() - self._started
-        self._chunks += 1
+        self._chunks += 1  # no guard: nothing here can raise, and it runs for every token
         if State.capture_content and isinstance(content, str) and len(self._text) < _MOST_CHUNKS:
             self._text.append(content)
 
     def fail(self, reason: str | BaseException) -> None:
         """Mark the step as failed without raising; it still ends as it would."""
-        if isinstance(reason, BaseException):
-            self._record_error(reason)
-            return
-        self.span.set_attribute(Core.ERROR_TYPE, "_OTHER")
-        self.span.set_status(Status(StatusCode.ERROR, reason))
-        self.span.set_attribute(Otelkit.OUTCOME, "error")
+        with guard:
+            if isinstance(reason, BaseException):
+                self._record_error(reason)
+            else:
+                self._mark_failed("_OTHER", safe_text(reason))
 
     def end(self, result: object = None) -> None:
         """End it: ``result`` is what it gave back (sizes and scores are read from it; content only if opted in)."""
@@ -212,12 +215,14 @@ class Step:
 
     def describe_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Read what a decorated call's arguments say: a retrieval's ``k``; content only if opted in."""
-        if self._spec.operation == Operation.RETRIEVAL:
-            top_k = kwargs.get("top_k", kwargs.get("k"))
-            if isinstance(top_k, int) and not isinstance(top_k, bool):
-                self.span.set_attribute(GenAI.RETRIEVAL_TOP_K, top_k)
+        asks = self._spec.operation == Operation.RETRIEVAL and GenAI.RETRIEVAL_TOP_K not in self._spec.attributes
+        if not asks and not State.capture_content:
+            return
+        given = dict(zip(self._spec.parameters, args, strict=False)) | dict(kwargs)
+        top_k = given.get("top_k", given.get("k"))
+        if asks and isinstance(top_k, int) and not isinstance(top_k, bool):
+            self.span.set_attribute(GenAI.RETRIEVAL_TOP_K, top_k)
         if State.capture_content:
-            given = dict(zip(self._spec.parameters, args, strict=False)) | dict(kwargs)
             given.pop("self", None)
             given.pop("cls", None)
             value = next(iter(given.values())) if len(given) == 1 else given
@@ -242,10 +247,17 @@ class Step:
             self.span.set_attribute(GenAI.RETRIEVAL_DOCUMENTS, as_text(found.documents()))
 
     def _record_error(self, error: BaseException) -> None:
-        self.span.record_exception(error)
-        self.span.set_attribute(Core.ERROR_TYPE, _type_name(error))
-        self.span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
+        kind, message = _type_name(error), safe_text(error)
+        self._mark_failed(kind, f"{type(error).__name__}: {message}")
+        try:
+            self.span.record_exception(error)
+        except Exception:  # noqa: BLE001 - its __str__ raises
+            self.span.add_event("exception", {Core.EXCEPTION_TYPE: kind, Core.EXCEPTION_MESSAGE: message})
+
+    def _mark_failed(self, kind: str, message: str) -> None:
+        self.span.set_attribute(Core.ERROR_TYPE, kind)
         self.span.set_attribute(Otelkit.OUTCOME, "error")
+        self.span.set_status(Status(StatusCode.ERROR, message))
 
 
 _NO_SPEC: Final = Spec("", "")
@@ -267,6 +279,39 @@ def begin(spec: Spec) -> Step:
         name = f"{spec.operation} {spec.name}" if spec.name else spec.operation
         return Step(spec, _tracer().start_span(name, context, spec.kind, attributes), agent, context)
     return Step(spec, trace.INVALID_SPAN, agent)
+
+
+def inert_step() -> Step:
+    """A step that records nothing, for ``with`` while telemetry is off."""
+    return Step(_NO_SPEC, trace.INVALID_SPAN, "")
+
+
+def enter(step: Step) -> None:
+    """Make ``step`` the current one; when it has ended, call :func:`leave`."""
+    step.token = otel_context.attach(step.context)
+
+
+def leave() -> None:
+    """Make current again what was before the current step, if that has ended, and so on.
+
+    So a step that ended out of turn, or in another context, takes nothing away from those still under way; it goes when
+    they do.
+    """
+    step = otel_context.get_value(_STEP_KEY)
+    while isinstance(step, Step) and step._ended and step.token is not None and detach(step.token):
+        step = otel_context.get_value(_STEP_KEY)
+
+
+def detach(token: Token[Context]) -> bool:
+    """Undo an ``attach``; False, and not a logged error as OpenTelemetry has it, where another context made it.
+
+    A coroutine that is closed by the garbage collector, for one, ends in whatever context that runs in.
+    """
+    try:
+        token.var.reset(token)
+    except (ValueError, RuntimeError):  # of another context; used already
+        return False
+    return True
 
 
 def current_step() -> Step:
@@ -327,9 +372,25 @@ def _json_default(value: object) -> object:
     return f"<{type(value).__name__}>"  # a repr may be huge, slow, or hold secrets
 
 
+def _name(function: Callable[..., Any]) -> str:
+    while isinstance(function, functools.partial) and not hasattr(function, "__name__"):
+        function = function.func
+    name: str = getattr(function, "__name__", type(function).__name__)
+    return name
+
+
 def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    return code.co_varnames[: code.co_argcount] if code is not None else ()
+    """Names of the positional parameters that a caller still gives: not those bound by a partial or a method."""
+    bound = 0
+    while isinstance(function, functools.partial):
+        bound += len(function.args)
+        function = function.func
+    function = inspect.unwrap(function, stop=inspect.ismethod)
+    if inspect.ismethod(function):
+        bound += 1
+        function = inspect.unwrap(function.__func__)
+    code = getattr(function, "__code__", None)
+    return code.co_varnames[bound : code.co_argcount] if code is not None else ()
 
 
 def _is_cancellation(error: BaseException) -> bool:

@@ -4,19 +4,24 @@ early close, cancellation)."""
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import dataclasses
+import functools
 import gc
 import inspect
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 
 import otelkit
+from otelkit.sdk.guard import Guard, guard
 from otelkit.sdk.steps import State
 
 Spans = Callable[[], list[ReadableSpan]]
@@ -271,6 +276,126 @@ def test_async_generators_interleaved_keep_their_own_children(spans: Spans) -> N
     assert list(children.values()) == [3, 3]
 
 
+def test_coroutine_closed_in_another_context_logs_no_error(spans: Spans, caplog: pytest.LogCaptureFixture) -> None:
+    @otelkit.traced_tool
+    async def waits() -> None:
+        await asyncio.Future(loop=asyncio.new_event_loop())
+
+    running: Any = waits()
+    contextvars.copy_context().run(running.send, None)
+    running.close()  # as the garbage collector does
+    assert_unfinished(only(spans), "closed_early")
+    assert "detach" not in caplog.text
+
+
+# --- streams and coroutines that a function returns
+
+
+def test_returned_generator_lasts_as_long_as_its_step(spans: Spans) -> None:
+    @otelkit.traced_llm("m")
+    def ask() -> Iterator[str]:
+        assert current() == "chat m"
+
+        def answer() -> Iterator[str]:
+            assert current() == "chat m"
+            yield "a"
+            otelkit.record_usage(output_tokens=2)
+            yield "b"
+
+        return answer()
+
+    stream = ask()
+    assert next(stream) == "a"
+    assert not spans()
+    assert list(stream) == ["b"]
+    attributes = only(spans).attributes or {}
+    assert attributes["otelkit.stream.chunks"] == 2
+    assert attributes["gen_ai.usage.output_tokens"] == 2
+
+
+def test_returned_generator_that_fails_or_is_never_read(spans: Spans) -> None:
+    @otelkit.traced_llm("m")
+    def ask() -> Iterator[str]:
+        def answer() -> Iterator[str]:
+            yield "a"
+            raise Boom("cut")
+
+        return answer()
+
+    with pytest.raises(Boom):
+        list(ask())
+    ask()
+    gc.collect()
+    failed, unread = spans()
+    assert_failed(failed)
+    assert_unfinished(unread, "closed_early")
+
+
+def test_returned_coroutine_is_awaited_within_the_step(spans: Spans) -> None:
+    @otelkit.traced_retrieval("handbook")
+    def search(query: str) -> Any:
+        async def found() -> list[str]:
+            await asyncio.sleep(0)
+            assert current() == "retrieval handbook"
+            return ["one", "two"]
+
+        return found()
+
+    async def run() -> Any:
+        return await search("why")
+
+    assert asyncio.run(run()) == ["one", "two"]
+    assert (only(spans).attributes or {})["otelkit.retrieval.result_count"] == 2
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+def test_returned_async_generator_lasts_as_long_as_its_step(spans: Spans, asynchronous: bool) -> None:
+    async def answer() -> AsyncIterator[str]:
+        assert current() == "chat m"
+        yield "a"
+        yield "b"
+
+    @otelkit.traced_llm("m")
+    async def ask_async() -> AsyncIterator[str]:
+        return answer()
+
+    @otelkit.traced_llm("m")
+    def ask() -> AsyncIterator[str]:
+        return answer()
+
+    async def consume() -> None:
+        stream = await ask_async() if asynchronous else ask()
+        assert await anext(stream) == "a"
+        assert not spans()
+        assert [item async for item in stream] == ["b"]
+
+    asyncio.run(consume())
+    assert (only(spans).attributes or {})["otelkit.stream.chunks"] == 2
+
+
+def test_returned_iterables_of_other_kinds_stay_as_they_are(spans: Spans) -> None:
+    stream = iter(["a", "b"])
+
+    @otelkit.traced_llm("m")
+    def ask() -> Iterator[str]:
+        return stream
+
+    assert ask() is stream
+    assert only(spans).name == "chat m"
+
+
+def test_generators_given_wrong_arguments_end_their_step(spans: Spans) -> None:
+    async def consume() -> None:
+        async for _ in async_generator():  # type: ignore[call-arg]
+            pass
+
+    with pytest.raises(TypeError):
+        list(generator())  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        asyncio.run(consume())
+    assert [(span.attributes or {})["error.type"] for span in spans()] == ["TypeError", "TypeError"]
+
+
 # --- forms
 
 
@@ -371,6 +496,127 @@ def test_async_context_manager_and_errors(spans: Spans) -> None:
     assert_failed(only(spans))
 
 
+def test_with_left_in_another_context_ends_its_own_step(spans: Spans, caplog: pytest.LogCaptureFixture) -> None:
+    before = otel_context.get_current()
+    with otelkit.traced_agent("outer"):
+        inner = otelkit.traced_tool("inner")  # as a sync `yield` dependency of FastAPI: each half in a copy
+        contextvars.copy_context().run(inner.__enter__)
+        contextvars.copy_context().run(inner.__exit__, None, None, None)
+        assert [span.name for span in spans()] == ["execute_tool inner"]
+        assert current() == "invoke_agent outer"
+        late = otelkit.traced_tool("late")
+        late.__enter__()
+        contextvars.copy_context().run(late.__exit__, None, None, None)  # where it is current, by another's token
+    assert [span.name.split()[1] for span in spans()] == ["inner", "late", "outer"]
+    assert otel_context.get_current() is before
+    assert "detach" not in caplog.text
+
+
+def suspended_inside_a_step() -> Iterator[None]:
+    with otelkit.traced_tool("a"):
+        yield
+
+
+def test_with_in_a_generator_closed_inside_another_step(spans: Spans, caplog: pytest.LogCaptureFixture) -> None:
+    before, running = otel_context.get_current(), suspended_inside_a_step()
+    next(running)
+    with otelkit.traced_tool("b") as step:
+        running.close()  # type: ignore[attr-defined]
+        assert [span.name for span in spans()] == ["execute_tool a"]
+        assert trace.get_current_span() is step.span
+    assert [span.name for span in spans()] == ["execute_tool a", "execute_tool b"]
+    assert otel_context.get_current() is before
+    assert "detach" not in caplog.text
+
+
+def test_with_in_a_generator_that_outlives_another_step(spans: Spans, caplog: pytest.LogCaptureFixture) -> None:
+    before, running = otel_context.get_current(), suspended_inside_a_step()
+    with otelkit.traced_tool("b"):
+        next(running)
+    assert [span.name for span in spans()] == ["execute_tool b"]
+    running.close()  # type: ignore[attr-defined]
+    assert [span.name for span in spans()] == ["execute_tool b", "execute_tool a"]
+    assert otel_context.get_current() is before
+    assert "detach" not in caplog.text
+
+
+def test_with_one_shared_by_threads(spans: Spans) -> None:
+    shared, together = otelkit.traced_tool("shared"), threading.Barrier(4)
+
+    def work(number: int) -> None:
+        with shared as step:
+            together.wait(10)
+            step.set_attribute("number", number)
+            with otelkit.traced_tool("inside"):
+                together.wait(10)
+            assert trace.get_current_span() is step.span
+            if number % 2:
+                together.wait(10)
+        if not number % 2:
+            together.wait(10)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    ended = [span for span in spans() if span.name == "execute_tool shared"]
+    assert sorted((span.attributes or {})["number"] for span in ended) == [0, 1, 2, 3]  # type: ignore[type-var]
+
+
+def test_left_without_being_entered_ends_nothing(spans: Spans) -> None:
+    with otelkit.traced_agent("outer"):
+        otelkit.traced_tool("inner").__exit__(None, None, None)
+        assert not spans()
+    assert only(spans).name == "invoke_agent outer"
+
+
+@pytest.fixture
+def forgiving(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(Guard, "strict", False)
+    yield
+    guard.swallowed = 0
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+class Odd(Sequence[str]):
+    def __len__(self) -> int:
+        raise RuntimeError("no length")
+
+    def __getitem__(self, index: Any) -> Any:
+        raise RuntimeError("no items")
+
+
+def test_steps_methods_never_raise(spans: Spans, forgiving: None) -> None:
+    with otelkit.traced_llm("m") as step:
+        step.fail(Mute())
+        step.fail(Mute)  # type: ignore[arg-type]
+        step.fail(5)  # type: ignore[arg-type]
+        step.record_response(model="answered", finish_reasons=5)  # type: ignore[arg-type]
+        step.record_response(id=Mute())  # type: ignore[arg-type]
+        step.set_attribute("odd", Odd())
+        step.record_results(Odd())
+        step.record_messages(input=5)  # type: ignore[arg-type]
+        otelkit.record_response(finish_reasons=5)  # type: ignore[arg-type]
+    assert (only(spans).attributes or {})["gen_ai.response.model"] == "answered"
+
+
+def test_an_error_without_words_is_still_an_error(spans: Spans) -> None:
+    with pytest.raises(Mute), otelkit.traced_tool("find"):
+        raise Mute
+    span = only(spans)
+    attributes = span.attributes or {}
+    assert span.status.status_code is StatusCode.ERROR
+    assert span.status.description == "Mute: <Mute>"
+    assert attributes["error.type"].endswith("Mute")  # type: ignore[union-attr]
+    assert attributes["otelkit.outcome"] == "error"
+    assert [event.name for event in span.events] == ["exception"]
+
+
 def test_fail_without_raising(spans: Spans) -> None:
     with otelkit.traced_tool("find") as step:
         step.fail("nobody home")
@@ -416,6 +662,46 @@ def test_retrieval_results_are_read(spans: Spans, results: Any, count: int, scor
     assert "secret question" not in str(dict(attributes))
 
 
+def test_a_retrievals_k_is_read_by_position_and_does_not_replace_what_was_said(spans: Spans) -> None:
+    class Store:
+        @otelkit.traced_retrieval("handbook")
+        def search(self, query: str, k: int = 5) -> None: ...
+
+        @otelkit.traced_retrieval("handbook", top_k=10)
+        def rough(self, query: str, top_k: int = 5) -> None: ...
+
+        def plain(self, query: str, k: int = 5) -> None: ...
+
+    Store().search("why", 3)
+    Store().rough("why", 3)
+    otelkit.traced_retrieval("handbook")(Store().plain)("why", 7)
+    assert [(span.attributes or {})["gen_ai.retrieval.top_k"] for span in spans()] == [3, 10, 7]
+
+
+def test_partials_and_bound_methods_keep_names_and_parameters(spans: Spans, content: None) -> None:
+    def passing(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def inner(*args: Any, **kwargs: Any) -> Any:
+            return function(*args, **kwargs)
+
+        return inner
+
+    class Shop:
+        def find(self, name: str, color: str) -> None: ...
+
+        @passing
+        def look(self, name: str, color: str) -> None: ...
+
+    def order(shop: str, name: str, color: str) -> None: ...
+
+    for function in (Shop().find, Shop().look, functools.partial(order, "north"), passing(Shop().find)):
+        otelkit.traced_tool(function)("hat", "red")
+    assert [span.name.split()[1] for span in spans()] == ["find", "look", "order", "find"]
+    for span in spans():
+        given = json.loads(str((span.attributes or {})["gen_ai.tool.call.arguments"]))
+        assert given == {"name": "hat", "color": "red"}
+
+
 def test_nothing_but_names_and_counts_without_opt_in(spans: Spans) -> None:
     @otelkit.traced_tool
     def tool(secret: str) -> str:
@@ -459,6 +745,41 @@ def test_switched_off_costs_no_span(spans: Spans, monkeypatch: pytest.MonkeyPatc
     with otelkit.traced_tool("x") as step:
         step.set_attribute("a", 1)
     assert not spans()
+
+
+def test_switched_off_with_blocks_leave_the_context_alone(
+    spans: Spans, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with otelkit.traced_agent("on"):
+        monkeypatch.setattr(State, "enabled", False)
+        before = otel_context.get_current()
+        with otelkit.traced_tool("one"), otelkit.traced_tool("two") as step:
+            assert otel_context.get_current() is before
+            step.set_attribute("a", 1)
+            step.fail("not recorded")
+        assert otel_context.get_current() is before
+        monkeypatch.setattr(State, "enabled", True)
+    span = only(spans)
+    assert (span.name, span.status.status_code) == ("invoke_agent on", StatusCode.UNSET)
+    assert "a" not in (span.attributes or {})
+    assert "detach" not in caplog.text
+
+
+@pytest.mark.parametrize("at_first", [True, False])
+def test_switched_between_enter_and_exit(
+    spans: Spans, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, at_first: bool
+) -> None:
+    before = otel_context.get_current()
+    with otelkit.traced_agent("outer"):
+        outer = otel_context.get_current()
+        monkeypatch.setattr(State, "enabled", at_first)
+        with otelkit.traced_tool("inner"):
+            monkeypatch.setattr(State, "enabled", not at_first)
+        assert otel_context.get_current() is outer
+    assert otel_context.get_current() is before
+    inner = ["execute_tool inner"] if at_first else []
+    assert [span.name for span in spans()] == [*inner, "invoke_agent outer"]
+    assert "detach" not in caplog.text
 
 
 def test_captured_input_is_the_arguments_by_name_without_self(spans: Spans, content: None) -> None:
