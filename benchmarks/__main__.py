@@ -29,7 +29,7 @@ def main() -> None:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    parser.add_argument("--readme", type=Path, metavar="FILE", help="put the tables between its bench:begin and bench:end")
+    parser.add_argument("--readme", type=Path, metavar="FILE", help="write the tables between its bench marks")
     options = parser.parse_args()
     if unknown := set(options.names) - BENCHMARKS.keys():
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
