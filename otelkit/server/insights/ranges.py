@@ -120,7 +120,8 @@ def _auto(connection: Connection, now: float) -> Range:
         return _fitted(connection, now, now - 3600, now, "auto", auto=True)
     oldest = _oldest(connection, newest - 3600) or newest
     end = newest if now - newest > max(newest - oldest, _SHORTEST) else now
-    oldest = _oldest(connection, end - 3600) or oldest
+    hour = (end - 3600) // schema.MINUTE * schema.MINUTE  # what is too old leaves once a minute, not at any moment
+    oldest = _oldest(connection, hour) or oldest
     label = "1h" if end == now and now - oldest > 3600 - schema.MINUTE else "auto"
     return _fitted(connection, now, min(oldest, end - _SHORTEST), end, label, auto=True)
 
