@@ -30,6 +30,7 @@ __all__ = [
     "configure",
     "current_request_id",
     "current_session",
+    "detach",
     "request_context",
     "session",
 ]
@@ -96,6 +97,18 @@ def request_context(request_id: str) -> Context:
     return otel_context.set_value(_REQUEST_KEY, _Request(request_id, trace.get_current_span()))
 
 
+def detach(token: Token[Context]) -> bool:
+    """Undo an ``attach``; False, and not a logged error as OpenTelemetry has it, where another context made it.
+
+    A coroutine that is closed by the garbage collector, for one, ends in whatever context that runs in.
+    """
+    try:
+        token.var.reset(token)
+    except (ValueError, RuntimeError):  # of another context; used already
+        return False
+    return True
+
+
 class session:
     """Say whose work this is; on every span, log record and event inside, across tasks and threads started there.
 
@@ -139,7 +152,7 @@ class session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._token is not None:
-            otel_context.detach(self._token)
+            detach(self._token)
             self._token = None
 
 
@@ -213,6 +226,6 @@ def bind(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return function(*args, **kwargs)
         finally:
-            otel_context.detach(token)
+            detach(token)
 
     return bound

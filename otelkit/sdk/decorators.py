@@ -24,8 +24,9 @@ from typing import Any, Final, TypeVar, cast, overload
 from opentelemetry import context as otel_context
 from opentelemetry.trace import SpanKind
 
+from otelkit.sdk.context import detach
 from otelkit.sdk.guard import guard
-from otelkit.sdk.steps import Spec, State, Step, begin, current_step, detach, enter, inert_step, leave
+from otelkit.sdk.steps import Spec, State, Step, begin, current_step, enter, inert_step, leave
 from otelkit.semconv.attributes import GenAI, Operation, Otelkit
 
 __all__ = [

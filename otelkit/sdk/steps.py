@@ -20,11 +20,12 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
 
 from otelkit.mapping.messages import chat_message
+from otelkit.sdk.context import detach
 from otelkit.sdk.guard import guard, log_sparsely, safe_text
 from otelkit.sdk.results import Results, read_results
 from otelkit.semconv.attributes import Core, GenAI, Operation, Otelkit
 
-__all__ = ["Spec", "State", "Step", "begin", "current_step", "detach", "enter", "inert_step", "leave"]
+__all__ = ["Spec", "State", "Step", "begin", "current_step", "enter", "inert_step", "leave"]
 
 _STEP_KEY: Final = otel_context.create_key("otelkit-step")
 _LONGEST_CONTENT: Final = 16_384  # characters of one captured value
@@ -300,18 +301,6 @@ def leave() -> None:
     step = otel_context.get_value(_STEP_KEY)
     while isinstance(step, Step) and step._ended and step.token is not None and detach(step.token):
         step = otel_context.get_value(_STEP_KEY)
-
-
-def detach(token: Token[Context]) -> bool:
-    """Undo an ``attach``; False, and not a logged error as OpenTelemetry has it, where another context made it.
-
-    A coroutine that is closed by the garbage collector, for one, ends in whatever context that runs in.
-    """
-    try:
-        token.var.reset(token)
-    except (ValueError, RuntimeError):  # of another context; used already
-        return False
-    return True
 
 
 def current_step() -> Step:

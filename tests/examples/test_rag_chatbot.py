@@ -263,7 +263,7 @@ def test_the_handbook_is_quoted_with_sources(service: Service) -> None:
     answer = json.loads(text)
     assert answer["sources"]
     assert all(0 < source["score"] < 1 for source in answer["sources"])
-    assert "otelkit" in answer["answer"].lower()
+    assert "pseudonym" in answer["answer"].lower()
 
 
 def test_what_was_said_before_is_told_to_the_model(service: Service) -> None:

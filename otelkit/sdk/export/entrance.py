@@ -57,7 +57,8 @@ class LogEntrance(LogRecordProcessor):
         if request_id:
             stamps[Otelkit.REQUEST_ID] = request_id
         if stamps:
-            log_record.log_record.attributes = {**stamps, **(log_record.log_record.attributes or {})}
+            # Whose work it is says the session; a record's own field of that name is only a field.
+            log_record.log_record.attributes = {**(log_record.log_record.attributes or {}), **stamps}
 
     def shutdown(self) -> None:
         """Nothing to stop: the bootstrap owns the worker."""

@@ -15,7 +15,7 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 
 from otelkit.mapping.metrics import Measurement
-from otelkit.sdk.context import request_context, session
+from otelkit.sdk.context import detach, request_context, session
 from otelkit.sdk.guard import guard
 from otelkit.sdk.runtime import Runtime
 from otelkit.semconv.attributes import Core, Otelkit
@@ -75,7 +75,7 @@ class RequestMiddleware:
                 else:
                     await _Connection(scope, receive, send, self._runtime()).serve(self.app)
         finally:
-            otel_context.detach(token)
+            detach(token)
 
     async def _session(self, scope: Scope) -> AbstractContextManager[object]:
         if self._read_session is not None:
