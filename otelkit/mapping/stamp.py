@@ -1,6 +1,6 @@
 """What otelkit adds to a finished span before anything else looks at it: one shape, counted once, priced, marked slow.
 
-The SDK's worker and the server run the same stamps; a span that has one keeps it.
+A span that has a stamp keeps it: the server prices and counts only what comes without.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ from otelkit.settings import OPTIONS, Settings, load, read_table
 if TYPE_CHECKING:
     from otelkit.sdk.integrations.prometheus import PrometheusPage
 
-__all__ = ["current_settings", "flush", "shutdown", "start"]
+__all__ = ["flush", "shutdown", "start"]
 
 _lock = threading.RLock()
 
@@ -103,11 +103,6 @@ def shutdown(timeout: float | None = None) -> bool:
         if _Process.logs is not None:
             _Process.logs.uninstall()
         return runtime.shutdown(runtime.settings.shutdown_timeout if timeout is None else timeout)
-
-
-def current_settings() -> Settings | None:
-    """The settings telemetry runs with in this process; None before ``init``."""
-    return _Process.runtime.settings if _Process.runtime is not None else None
 
 
 # --- start ---------------------------------------------------------------------------------------------------

@@ -54,8 +54,9 @@ class Enricher:
     def _fact(self, span: Span) -> SpanFact:
         try:
             return self._understood(self._redact(genai.normalise(span)))
-        except Exception:  # noqa: BLE001  whatever a hostile value did, its siblings must not be lost
-            _log.exception("a span could not be understood and is kept without its details")
+        except Exception as error:  # noqa: BLE001  whatever a hostile value did, its siblings must not be lost
+            # The type only: an exception's words may quote what is not redacted yet.
+            _log.error("a span could not be understood (%s); kept without its details", type(error).__name__)
             return self._understood(span._replace(attributes={}, events=(), links=()))
 
     def _understood(self, span: Span) -> SpanFact:
