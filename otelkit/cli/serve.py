@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     except OtelkitError as error:
         print(f"otelkit serve: {error}", file=sys.stderr)
         return 2
-    print(banner(server.url, str(server.database.path)), flush=True)
+    print(banner(server.url, server.database.location), flush=True)
     server.run()
     return 0
 

@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, tex
 from otelkit.server.insights.cursors import decode_cursor, encode_cursor
 from otelkit.server.insights.ranges import Range
 from otelkit.server.insights.sums import Scope
-from otelkit.server.storage import schema, sqlite
+from otelkit.server.storage import schema
+from otelkit.server.storage.dialect import Dialect, dialect_of
 from otelkit.server.storage.logs import SEVERITIES, severity_name
 from otelkit.server.storage.payloads import PayloadReader
 
@@ -36,7 +37,7 @@ class LogFilter:
         """Whether all of time is meant."""
         return self.trace_id is not None or self.span_id is not None
 
-    def conditions(self) -> list[ColumnElement[bool]]:
+    def conditions(self, dialect: Dialect) -> list[ColumnElement[bool]]:
         found: list[ColumnElement[bool]] = []
         if self.severity is not None:
             # Severity 0 is unknown and shown as info, see storage.logs. Literal, for the partial index.
@@ -52,8 +53,7 @@ class LogFilter:
             if value is not None:
                 found.append(column == value)
         if self.words:
-            terms = sqlite.search_terms(self.words)
-            found.append(_log.id.in_(text(sqlite.search_sql("log_text")).bindparams(terms=terms)))
+            found.append(dialect.matches(_log.id, "log_text", self.words))
         return found
 
 
@@ -68,7 +68,7 @@ def list_logs(
     cursor: str | None = None,
 ) -> dict[str, Any]:
     """Return one page of log records, newest first; raises ValueError for a cursor that is not one of this list."""
-    query = _rows().where(*scope.conditions(_series), *wanted.conditions())
+    query = _rows().where(*scope.conditions(_series), *wanted.conditions(dialect_of(connection)))
     if not wanted.narrow:
         query = query.where(_log.time >= period.start_ns, _log.time < period.end_ns)
     if cursor is not None:

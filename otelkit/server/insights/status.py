@@ -60,8 +60,8 @@ class Status:
             "address": address,
             "otlp_endpoint": address,
             "store": {
-                "path": str(self._database.path),
-                "bytes": self._database.size(),
+                "path": self._database.location,
+                "bytes": self._database.dialect.size(connection),
                 "state": self.state(),
                 "message": str(progress.failure) if progress.failure is not None else None,
             },

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, literal_column, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, func, literal_column, select, text, tuple_
 
 from otelkit.server.insights.cursors import decode_cursor, encode_cursor
 from otelkit.server.insights.ranges import Range
 from otelkit.server.insights.rows import trace_row
 from otelkit.server.insights.sums import Scope
 from otelkit.server.kinds import KIND_BITS
-from otelkit.server.storage import schema, sqlite
+from otelkit.server.storage import schema
+from otelkit.server.storage.dialect import Dialect, dialect_of
 
 __all__ = ["SORTS", "TraceFilter", "list_traces"]
 
@@ -44,7 +45,7 @@ class TraceFilter:
         """Whether it asks for something so particular that all of time is meant."""
         return bool(self.words or self.user or self.group or self.conversation or self.session)
 
-    def conditions(self) -> list[ColumnElement[bool]]:
+    def conditions(self, dialect: Dialect) -> list[ColumnElement[bool]]:
         found: list[ColumnElement[bool]] = []
         for name, column in (
             ("user", _table.user),
@@ -58,7 +59,7 @@ class TraceFilter:
                 found.append(column == value)
         for column, value in ((_table.models, self.model), (_table.tools, self.tool)):
             if value is not None:
-                found.append(_holds(column, value))
+                found.append(dialect.holds(column, value))
         if self.status is not None:
             # As literals, so that the partial index on failing traces is seen to fit.
             found.append(text("trace.status = 2") if self.status == "error" else text("trace.status <> 2"))  # type: ignore[arg-type]
@@ -69,8 +70,7 @@ class TraceFilter:
         if self.max_duration_ms is not None:
             found.append(_table.duration <= int(self.max_duration_ms * 1e6))
         if self.words:
-            terms = sqlite.search_terms(self.words)
-            found.append(_table.id.in_(text(sqlite.search_sql("trace_text")).bindparams(terms=terms)))
+            found.append(dialect.matches(_table.id, "trace_text", self.words))
         return found
 
 
@@ -89,7 +89,7 @@ def list_traces(
         _table.start >= period.start_ns,
         _table.start < period.end_ns,
         *scope.conditions(_table),
-        *wanted.conditions(),
+        *wanted.conditions(dialect_of(connection)),
     ]
     counted = connection.execute(
         select(func.count()).select_from(select(literal_column("1")).where(*conditions).limit(_COUNTED + 1).subquery())
@@ -129,10 +129,3 @@ def _rows(
     order = [key.desc() for key in keys]
     chosen = select(_table.id).where(*conditions).order_by(*order).limit(limit)
     return list(connection.execute(select(schema.trace).where(_table.id.in_(chosen)).order_by(*order)))
-
-
-def _holds(column: Any, value: str) -> ColumnElement[bool]:
-    """Say that a JSON list of strings holds a value: the quick look first, then the exact one."""
-    items = func.json_each(column).table_valued("value")
-    exact = select(literal_column("1")).select_from(items).where(items.c.value == value).exists()
-    return and_(or_(func.instr(column, value) > 0, func.instr(column, "\\") > 0), exact)

@@ -1,4 +1,4 @@
 """The store: schema, one writer, and what each signal keeps.
 
-``schema`` and the queries are SQLAlchemy Core; whatever depends on the database product is in ``sqlite`` alone.
+``schema`` and the queries are SQLAlchemy Core; whatever depends on the database product is behind ``dialect``.
 """

@@ -7,7 +7,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Connection, Table, func, select
 
-from otelkit.server.storage import sqlite
+from otelkit.server.storage.dialect import dialect_of
 
 __all__ = ["Interned"]
 
@@ -24,7 +24,7 @@ class Interned(Generic[K]):
     def __init__(self, connection: Connection, table: Table) -> None:
         self._table = table
         self._key = [column for column in table.columns if column.name != "id"]
-        self._insert = sqlite.insert_sql(table)
+        self._insert = dialect_of(connection).insert(table)
         self._next = (connection.execute(select(func.max(table.c.id))).scalar() or 0) + 1
         self._known: dict[K, int] = {}
 
@@ -55,11 +55,12 @@ class Interned(Generic[K]):
         self._next = (connection.execute(select(func.max(self._table.c.id))).scalar() or 0) + 1
 
     def _find_or_make(self, connection: Connection, missing: list[K]) -> None:
-        self._known.update(sqlite.find_ids(connection, self._table, [column.name for column in self._key], missing))
+        columns = [column.name for column in self._key]
+        self._known.update(dialect_of(connection).find_ids(connection, self._table, columns, missing))
         rows = []
         for key in missing:
             if key not in self._known:
                 self._known[key] = self._next
                 rows.append((self._next, *key))
                 self._next += 1
-        sqlite.bulk(connection, self._insert, rows)
+        self._insert(connection, rows)

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, func, select
 
 from otelkit.model import AttributeValue, LogRecord
 from otelkit.semconv.attributes import Core
-from otelkit.server.storage import schema, sqlite
+from otelkit.server.storage import schema
+from otelkit.server.storage.dialect import dialect_of
 from otelkit.server.storage.interning import Interned
 from otelkit.server.storage.payloads import BLOCK, PayloadWriter
 from otelkit.server.storage.rollups import STEP_NS, Rollups
@@ -37,7 +38,7 @@ class LogWriter:
 
     def __init__(self, connection: Connection, payloads: PayloadWriter) -> None:
         self._payloads = payloads
-        self._insert = sqlite.insert_sql(schema.log)
+        self._insert = dialect_of(connection).insert(schema.log)
         self._next = (connection.execute(select(func.max(schema.log.c.id))).scalar() or 0) + 1
         self._series: Interned[tuple[str, str, str, str]] = Interned(connection, schema.log_series)
 
@@ -83,8 +84,8 @@ class LogWriter:
                 rows.append((self._next, uid, time, series, record.severity, *ids_of, block, place, body))
                 texts.append((self._next, None, _searchable(record, body)))
                 self._next += 1
-        sqlite.bulk(connection, self._insert, rows)
-        sqlite.set_text(connection, "log_text", texts)
+        self._insert(connection, rows)
+        dialect_of(connection).set_text(connection, "log_text", texts)
 
 
 def body_text(body: AttributeValue) -> str:

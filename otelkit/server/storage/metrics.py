@@ -10,7 +10,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, func, select
 
 from otelkit.model import MetricPoint
-from otelkit.server.storage import schema, sqlite
+from otelkit.server.storage import schema
+from otelkit.server.storage.dialect import dialect_of
 from otelkit.server.text import clip, service_of
 
 __all__ = ["MetricWriter"]
@@ -22,8 +23,9 @@ class MetricWriter:
     """Stores metric points inside the writer's transaction; for the one writer thread."""
 
     def __init__(self, connection: Connection) -> None:
-        self._insert_series = sqlite.insert_sql(schema.metric_series)
-        self._insert_point = sqlite.insert_sql(schema.metric_point, ignore=True)
+        dialect = dialect_of(connection)
+        self._insert_series = dialect.insert(schema.metric_series)
+        self._insert_point = dialect.insert(schema.metric_point, ignore=True)
         self._known: dict[bytes, int] = {}
         self.forget(connection)
 
@@ -31,13 +33,11 @@ class MetricWriter:
         """Store what is not stored yet and return how many points that was."""
         digests = [_digest(point) for point in points]
         self._find_or_make(connection, dict(zip(digests, points, strict=True)))
-        before = connection.connection.total_changes
         rows = [
             (self._known[digest], point.time, point.start, point.value, *_counts(point), _detail(point))
             for digest, point in zip(digests, points, strict=True)
         ]
-        sqlite.bulk(connection, self._insert_point, rows)
-        return int(connection.connection.total_changes - before)
+        return self._insert_point(connection, rows)
 
     def forget(self, connection: Connection) -> None:
         """Drop what a rolled-back transaction left in memory."""
@@ -55,7 +55,7 @@ class MetricWriter:
             if digest not in self._known:
                 self._known[digest], self._next = self._next, self._next + 1
                 rows.append((self._known[digest], digest, *_series(points[digest])))
-        sqlite.bulk(connection, self._insert_series, rows)
+        self._insert_series(connection, rows)
 
 
 def _series(point: MetricPoint) -> tuple[Any, ...]:

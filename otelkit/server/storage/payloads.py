@@ -16,7 +16,8 @@ from typing import Any, Final
 import zstandard
 from sqlalchemy import Connection, func, select
 
-from otelkit.server.storage import schema, sqlite
+from otelkit.server.storage import schema
+from otelkit.server.storage.dialect import dialect_of
 
 __all__ = ["BLOCK", "PayloadReader", "PayloadWriter"]
 
@@ -44,7 +45,7 @@ class PayloadWriter:
     """Packs blocks inside the writer's transaction; for the one writer thread."""
 
     def __init__(self, connection: Connection) -> None:
-        self._insert = sqlite.insert_sql(schema.payload)
+        self._insert = dialect_of(connection).insert(schema.payload)
         self._next = (connection.execute(select(func.max(schema.payload.c.id))).scalar() or 0) + 1
         self._rows: list[tuple[int, int, bytes]] = []
         self._samples: list[bytes | bytearray | memoryview] = []
@@ -68,7 +69,7 @@ class PayloadWriter:
 
     def flush(self, connection: Connection) -> None:
         """Write the blocks, and train the dictionary when there is enough to learn from."""
-        sqlite.bulk(connection, self._insert, self._rows)
+        self._insert(connection, self._rows)
         self._rows = []
         if not self._dict_id and len(self._samples) >= _SAMPLES:
             self._train(connection)

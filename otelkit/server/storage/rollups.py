@@ -15,8 +15,9 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Table, func, select
 
-from otelkit.server.storage import schema, sqlite
+from otelkit.server.storage import schema
 from otelkit.server.storage.buckets import bucket_of, pack_counts
+from otelkit.server.storage.dialect import dialect_of
 from otelkit.server.storage.facts import SpanFact
 
 __all__ = ["KEPT", "STEP_NS", "Rollups", "Tiers", "newest_step"]
@@ -105,8 +106,9 @@ class Tiers:
     """Writes gathered sums into the tables of each unit, and forgets old fine steps; for the one writer thread."""
 
     def __init__(self, connection: Connection) -> None:
-        self._actors = sqlite.add_sql(schema.actor_hour)
-        self._add = {table: sqlite.add_sql(table) for tables in _TABLES for table in tables.values()}
+        dialect = dialect_of(connection)
+        self._actors = dialect.add(schema.actor_hour)
+        self._add = {table: dialect.add(table) for tables in _TABLES for table in tables.values()}
         self._newest = max(
             newest_step(connection, schema.ROLL[schema.FINE]) or 0,
             newest_step(connection, schema.LOGS[schema.FINE]) or 0,
@@ -121,7 +123,7 @@ class Tiers:
             self._add_all(connection, tables, gathered, _added, tuple)
         self._add_all(connection, schema.HIST, sums.hist, _merged, lambda counts: (pack_counts(counts),))
         rows = [(key[0], actors[key[1:]], *values) for key, values in sums.actors.items()]
-        sqlite.bulk(connection, self._actors, rows)
+        self._actors(connection, rows)
 
     def _add_all(
         self,
@@ -135,7 +137,7 @@ class Tiers:
             sums = sums if unit == schema.FINE else _put_together(sums, unit, add)
             floor = self._newest - KEPT[unit] if unit in KEPT else 0
             rows = [(*key, *row(values)) for key, values in sums.items() if key[0] >= floor]
-            sqlite.bulk(connection, self._add[table], rows)
+            self._add[table](connection, rows)
 
     def _advance(self, connection: Connection, sums: Rollups) -> None:
         """Move on to the newest step, and delete what is now too old to be kept so finely."""

@@ -47,6 +47,9 @@ MINUTE: Final = 60
 HOUR: Final = 3600
 UNITS: Final = (FINE, MINUTE, HOUR)
 
+# Full-text indexes, by the id of a trace or log row; each product makes its own kind of table (see ``dialect``).
+TEXTS: Final = ("trace_text", "log_text")
+
 metadata = MetaData()
 
 meta = Table("meta", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, select, update
 from otelkit.mapping.counting import CallLedger
 from otelkit.model import Attributes, Scope, Span, SpanEvent, SpanLink
 from otelkit.semconv.attributes import GenAI, Otelkit
-from otelkit.server.storage import schema, sqlite
+from otelkit.server.storage import schema
+from otelkit.server.storage.dialect import dialect_of
 from otelkit.server.storage.facts import SeriesKey, SpanFact, Tokens
 from otelkit.server.storage.interning import Interned
 from otelkit.server.storage.payloads import BLOCK, PayloadReader, PayloadWriter
@@ -36,7 +37,7 @@ class SpanWriter:
         self._max_series = max_series
         self._series: Interned[SeriesKey] = Interned(connection, schema.series)
         self._traces = Traces(connection)
-        self._insert = sqlite.insert_sql(schema.span)
+        self._insert = dialect_of(connection).insert(schema.span)
 
     def write(self, connection: Connection, facts: Sequence[SpanFact], sums: Rollups) -> tuple[int, int]:
         """Store the spans that are not stored yet; return how many spans and how many traces were new."""
@@ -53,7 +54,7 @@ class SpanWriter:
             for fact in group:
                 sums.add_span(fact)
         rows = list(self._rows(new))
-        sqlite.bulk(connection, self._insert, rows)
+        self._insert(connection, rows)
         changed = [states[trace_id] for trace_id in groups]
         self._traces.save(connection, changed)
         return len(rows), sum(not state.stored for state in changed)
@@ -162,7 +163,7 @@ def _new_by_trace(
         for fact in facts
         if (state := states[fact.span.trace_id]).stored and not before.of(state.number)
     ]
-    seen |= sqlite.existing_spans(connection, unsure)
+    seen |= dialect_of(connection).existing_spans(connection, unsure)
     groups: dict[bytes, list[SpanFact]] = {}
     for fact in facts:
         key = (states[fact.span.trace_id].number, fact.span.span_id)

@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from sqlalchemy import Connection
+
 from otelkit.model import Span
-from otelkit.server.storage import schema, sqlite
+from otelkit.server.storage import schema
 from otelkit.server.storage.database import Database
 from otelkit.server.storage.facts import SpanFact
 from otelkit.server.storage.interning import Interned
@@ -42,17 +44,19 @@ class Store:
         self._prepare = prepare
         self._prepare_log = prepare_log
         self._max_series = max_series
-        self._tally = sqlite.add_sql(schema.tally)
-        self._open()
+        self._tally = database.dialect.add(schema.tally)
+        with database.writing() as connection:
+            self._open(connection)
 
-    def _open(self) -> None:
-        with self.database.writing() as connection:
-            self._payloads = PayloadWriter(connection)
-            self._spans = SpanWriter(connection, self._payloads, max_series=self._max_series)
-            self._logs = LogWriter(connection, self._payloads)
-            self._metrics = MetricWriter(connection)
-            self._tiers = Tiers(connection)
-            self._actors: Interned[tuple[str, str, str]] = Interned(connection, schema.actor)
+    def _open(self, connection: Connection) -> None:
+        """Read what writers remember: the highest ids, the newest steps, the dictionary."""
+        self._payloads = PayloadWriter(connection)
+        self._spans = SpanWriter(connection, self._payloads, max_series=self._max_series)
+        self._logs = LogWriter(connection, self._payloads)
+        self._metrics = MetricWriter(connection)
+        self._tiers = Tiers(connection)
+        self._actors: Interned[tuple[str, str, str]] = Interned(connection, schema.actor)
+        self._remembers = True
 
     def write(self, batches: Sequence[Batch]) -> None:
         """Store all batches or none.
@@ -68,13 +72,14 @@ class Store:
         try:
             self._commit(facts, logs, points)
         except BaseException:
-            # Ids handed out in the transaction do not exist: read everything again.
-            self._open()
+            self._remembers = False  # ids handed out in the transaction do not exist
             raise
 
     def _commit(self, facts: list[SpanFact], logs: list[Logs], points: list[Any]) -> None:
         sums = Rollups()
         with self.database.writing() as connection:
+            if self.database.dialect.taken_over(connection) or not self._remembers:
+                self._open(connection)
             spans, traces = self._spans.write(connection, facts, sums)
             stored = self._logs.write(connection, logs, sums, time.time_ns()) if logs else 0
             written = self._metrics.write(connection, points) if points else 0
@@ -82,4 +87,4 @@ class Store:
             self._tiers.write(connection, sums, actors)
             self._payloads.flush(connection)
             counts = (("spans", spans), ("traces", traces), ("logs", stored), ("points", written))
-            sqlite.bulk(connection, self._tally, [pair for pair in counts if pair[1]])
+            self._tally(connection, [pair for pair in counts if pair[1]])

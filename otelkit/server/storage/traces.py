@@ -17,7 +17,8 @@ from sqlalchemy import Connection, func, select
 
 from otelkit.model import SpanKind, StatusCode
 from otelkit.server.kinds import KIND_BITS
-from otelkit.server.storage import schema, sqlite
+from otelkit.server.storage import schema
+from otelkit.server.storage.dialect import dialect_of
 from otelkit.server.storage.facts import Candidate, SpanFact
 from otelkit.server.storage.rollups import Rollups
 from otelkit.server.storage.spent import Interval, charged_kinds, self_times
@@ -163,7 +164,7 @@ class Traces:
 
     def __init__(self, connection: Connection) -> None:
         self._next = (connection.execute(select(func.max(schema.trace.c.id))).scalar() or 0) + 1
-        self._upsert = sqlite.upsert_sql(schema.trace)
+        self._upsert = dialect_of(connection).upsert(schema.trace)
 
     def load(self, connection: Connection, trace_ids: Iterable[bytes]) -> dict[bytes, TraceState]:
         """Return the state of each trace, new ones included; states are in the order of the ids."""
@@ -184,9 +185,9 @@ class Traces:
 
     def save(self, connection: Connection, states: Sequence[TraceState]) -> None:
         """Write rows and their searchable text."""
-        sqlite.bulk(connection, self._upsert, [state.row() for state in states])
+        self._upsert(connection, [state.row() for state in states])
         changes = [change for state in states if (change := state.text_change()) is not None]
-        sqlite.set_text(connection, "trace_text", changes)
+        dialect_of(connection).set_text(connection, "trace_text", changes)
 
 
 def split_of(spans: Sequence[Interval]) -> dict[str, int]:

@@ -1,0 +1,80 @@
+"""The seam between the store and the database product under it.
+
+Tables and most queries are SQLAlchemy Core and the same everywhere. What a product does in its own way is a method
+here, implemented by ``sqlite`` and ``postgres``; whoever holds a connection asks :func:`dialect_of` for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol, TypeVar, cast
+
+from sqlalchemy import ColumnElement, Connection, Engine, Table
+
+from otelkit.errors import StorageError
+
+__all__ = ["ENGINE_OPTION", "Dialect", "Row", "Write", "dialect_of"]
+
+Row = tuple[Any, ...]
+Write = Callable[[Connection, Sequence[Row]], int]
+"""Writes whole rows, as plain tuples in the order of the table's columns, and returns how many rows that changed."""
+
+K = TypeVar("K", bound=Row)
+ENGINE_OPTION: Final = "otelkit_dialect"
+
+
+class Dialect(Protocol):
+    """An opened database of one product.
+
+    ``location`` says where it is as people may read it, never with a password.
+    ``writer`` has a single connection, whose transactions exclude every other writer of the same database; ``reader``
+    has a few, whose transactions see one moment.
+    """
+
+    location: str
+    writer: Engine
+    reader: Engine
+
+    def insert(self, table: Table, *, ignore: bool = False) -> Write:
+        """Return what inserts rows; with ``ignore`` a row whose key exists changes nothing."""
+
+    def upsert(self, table: Table) -> Write:
+        """Return what inserts rows or replaces the ones with the same primary key; a key may come once."""
+
+    def add(self, table: Table) -> Write:
+        """Return what inserts rows or adds them to the ones with the same primary key; a key may come once.
+
+        NULL adds nothing, NULL + n is n, and bytes are packed counts (see ``buckets``).
+        """
+
+    def find_ids(self, connection: Connection, table: Table, columns: Sequence[str], keys: Sequence[K]) -> dict[K, int]:
+        """Return the ``id`` of each row whose unique ``columns`` are one of the keys; others are left out."""
+
+    def existing_spans(self, connection: Connection, keys: Sequence[tuple[int, bytes]]) -> set[tuple[int, bytes]]:
+        """Return those of the (trace, span id) pairs that are stored."""
+
+    def set_text(self, connection: Connection, table: str, changes: Sequence[tuple[int, str | None, str]]) -> None:
+        """Index texts as (row id, text indexed before or None, text now)."""
+
+    def matches(self, column: ColumnElement[int], table: str, words: Sequence[str]) -> ColumnElement[bool]:
+        """Say that the row numbered by ``column`` has every word in its text; the last one may be unfinished."""
+
+    def holds(self, column: ColumnElement[str], value: str) -> ColumnElement[bool]:
+        """Say that a JSON list of strings has this value."""
+
+    def taken_over(self, connection: Connection) -> bool:
+        """Say whether another writer has written since this one did: what is remembered of its rows is out of date."""
+
+    def size(self, connection: Connection) -> int:
+        """Return the bytes on disk."""
+
+    def error(self, error: BaseException, doing: str) -> StorageError:
+        """Say in our own terms what a driver's error means; the words never hold stored values."""
+
+    def close(self) -> None:
+        """Close every connection and let go of everything; may be called twice."""
+
+
+def dialect_of(connection: Connection) -> Dialect:
+    """Return the dialect whose engine made the connection."""
+    return cast(Dialect, connection.get_execution_options()[ENGINE_OPTION])
