@@ -9,12 +9,14 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount
+from starlette.routing import BaseRoute
 from starlette.staticfiles import StaticFiles
 
+from otelkit.server.api.asking import Context
 from otelkit.server.api.routes import api_routes
 from otelkit.server.config import ServerConfig
 from otelkit.server.insights.status import Status
+from otelkit.server.permissions import PermittedMount
 from otelkit.server.pipeline import Pipeline
 from otelkit.server.receivers import otlp_routes
 from otelkit.server.security import Guard
@@ -36,7 +38,10 @@ class _PageFiles(StaticFiles):
 
 def build_app(config: ServerConfig, database: Database, pipeline: Pipeline, status: Status) -> Starlette:
     """Return the application."""
-    routes: list[BaseRoute] = [*otlp_routes(pipeline, config.max_body), *api_routes(database, status)]
+    routes: list[BaseRoute] = [
+        *otlp_routes(pipeline, config.max_body),
+        *api_routes(Context(database, pipeline, status)),
+    ]
     if PAGE.is_dir():
-        routes.append(Mount("/", _PageFiles(directory=PAGE, html=True)))
+        routes.append(PermittedMount("/", _PageFiles(directory=PAGE, html=True), permission="open"))
     return Starlette(routes=routes, middleware=[Middleware(Guard), Middleware(GZipMiddleware, minimum_size=1024)])

@@ -15,7 +15,9 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection
 
 from otelkit.errors import DecodeError, OtelkitError, StorageError
 from otelkit.mapping.otlp import Decoded, decode_logs, decode_metrics, decode_spans
@@ -24,6 +26,7 @@ from otelkit.server.storage.store import Batch, Store
 __all__ = ["Accepted", "BusyError", "Pipeline", "Progress", "TooLargeError"]
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 _GROUP_BYTES: Final = 4 * 1024 * 1024
 _GROUP_BATCHES: Final = 64
 _DECODE: Final[dict[str, Callable[..., Decoded[Any]]]] = {
@@ -73,6 +76,12 @@ class _Waiting:
     future: Future[Accepted]
 
 
+@dataclass(slots=True)
+class _Order:
+    work: Callable[[Connection], Any]
+    future: Future[Any]
+
+
 class Pipeline:
     """The writer thread and the queue before it; ``start`` and ``stop`` may each be called more than once."""
 
@@ -81,7 +90,7 @@ class Pipeline:
         self._store = store
         self._max_waiting = max_waiting
         self._max_decoded = max_decoded
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[_Waiting | _Order] = deque()
         self._waiting_bytes = 0
         self._wake = threading.Condition()
         self._stopping = False
@@ -119,6 +128,23 @@ class Pipeline:
             self._wake.notify()
         return future
 
+    def run(self, work: Callable[[Connection], T]) -> Future[T]:
+        """Queue something to be done inside a transaction of the writer, and return what it will return.
+
+        It is done between two groups of batches, alone; what it raises rolls it back and is raised by the future.
+
+        Raises:
+            BusyError: the server is stopping.
+        """
+        future: Future[T] = Future()
+        future.set_running_or_notify_cancel()
+        with self._wake:
+            if self._stopping:
+                raise BusyError("the server is stopping")
+            self._queue.append(_Order(work, future))
+            self._wake.notify()
+        return future
+
     def _run(self) -> None:
         while True:
             with self._wake:
@@ -127,6 +153,9 @@ class Pipeline:
                 if not self._queue:
                     return
                 group = self._next_group()
+            if isinstance(group, _Order):
+                self._obey(group)
+                continue
             try:
                 self._work(group)
             except Exception as error:  # noqa: BLE001  a bug must not end the thread: senders get 503 and keep their data
@@ -136,14 +165,30 @@ class Pipeline:
                 with self._wake:
                     self._waiting_bytes -= sum(len(item.body) for item in group)
 
-    def _next_group(self) -> list[_Waiting]:
+    def _next_group(self) -> list[_Waiting] | _Order:
         group: list[_Waiting] = []
         size = 0
         while self._queue and len(group) < _GROUP_BATCHES and size < _GROUP_BYTES:
-            item = self._queue.popleft()
+            item = self._queue[0]
+            if isinstance(item, _Order):
+                if group:
+                    break
+                self._queue.popleft()
+                return item
+            self._queue.popleft()
             group.append(item)
             size += len(item.body)
         return group
+
+    def _obey(self, order: _Order) -> None:
+        try:
+            with self._store.database.writing() as connection:
+                answer = order.work(connection)
+        except Exception as error:  # noqa: BLE001  whoever gave the order is told
+            order.future.set_exception(error)
+            return
+        self.progress.revision += 1
+        order.future.set_result(answer)
 
     def _work(self, group: Sequence[_Waiting]) -> None:
         ready: list[tuple[_Waiting, Decoded[Any]]] = []

@@ -17,9 +17,9 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from otelkit.errors import DecodeError, StorageError, StorageFullError
+from otelkit.server.permissions import PermittedRoute
 from otelkit.server.pipeline import Accepted, BusyError, Pipeline, TooLargeError
 
 __all__ = ["otlp_routes"]
@@ -58,9 +58,10 @@ class _RefusedError(Exception):
         self.status, self.code, self.message, self.retry_after = status, code, message, retry_after
 
 
-def otlp_routes(pipeline: Pipeline, max_body: int) -> list[Route]:
+def otlp_routes(pipeline: Pipeline, max_body: int) -> list[PermittedRoute]:
     """Return the three routes."""
-    return [Route(signal.path, _Receiver(signal, pipeline, max_body).receive, methods=["POST"]) for signal in _SIGNALS]
+    receivers = [(signal.path, _Receiver(signal, pipeline, max_body).receive) for signal in _SIGNALS]
+    return [PermittedRoute(path, receive, methods=["POST"], permission="ingest") for path, receive in receivers]
 
 
 class _Receiver:

@@ -14,21 +14,23 @@ from sqlalchemy import select
 
 from otelkit.mapping.otlp import encode_spans
 from otelkit.model import LogRecord, Resource, SpanEvent, SpanLink
-from otelkit.server.api.routes import json_response
+from otelkit.server.api.responses import json_response
+from otelkit.server.api.routes import ROUTES
+from otelkit.server.permissions import PERMISSIONS
 from otelkit.server.runtime import Server
 from otelkit.server.storage import schema
 
 DOCS = Path(__file__).parents[2] / "docs" / "server.md"
 
 
-def documented() -> dict[str, Any]:
-    """Return the example of each route in the documentation."""
+def documented() -> dict[tuple[str, str], Any]:
+    """Return the example of each method and route in the documentation."""
     found = {}
     for section in DOCS.read_text("utf-8").split("\n### ")[1:]:
-        route = section.partition("\n")[0].removeprefix("GET ")
+        method, _, route = section.partition("\n")[0].partition(" ")
         example = re.search(r"```json\n(.*?)```", section, re.DOTALL)
         if example and route.startswith("/"):
-            found[route] = json.loads(example[1])
+            found[method, route] = json.loads(example[1])
     return found
 
 
@@ -104,12 +106,27 @@ def full(client: Client) -> Client:
     return client
 
 
-def test_every_route_is_documented(server: Any) -> None:
-    routes = {route.path for route in server.app.routes if getattr(route, "path", "").startswith(("/api/", "/healthz"))}
-    assert routes - {"/api/{rest:path}"} == set(EXAMPLES)
+def test_every_route_is_documented() -> None:
+    assert {(route.method, route.path) for route in ROUTES} == set(EXAMPLES)
 
 
-@pytest.mark.parametrize("route", EXAMPLES)
+def test_every_route_says_which_permission_it_needs(server: Any) -> None:
+    needed = {(route.path, *sorted(route.methods or ())): route.permission for route in server.app.routes if route.path}
+    assert set(needed.values()) <= set(PERMISSIONS)
+    assert all(route.permission in PERMISSIONS for route in server.app.routes)
+    for path, *methods in needed:
+        if path.startswith("/v1/"):
+            assert needed[path, *methods] == "ingest"
+        elif path.startswith("/api/") and path != "/api/{rest:path}":
+            assert needed[path, *methods] == ("read" if "GET" in methods else "write")
+    # What needs nothing shows nothing that is stored.
+    assert {path for (path, *_), permission in needed.items() if permission == "open"} == {
+        "/healthz",
+        "/api/{rest:path}",
+    }
+
+
+@pytest.mark.parametrize("route", [route for method, route in EXAMPLES if method == "GET"])
 def test_answers_have_the_documented_keys(full: Client, route: str) -> None:
     path = route
     if "{trace_id}" in path:
@@ -119,7 +136,7 @@ def test_answers_have_the_documented_keys(full: Client, route: str) -> None:
     if route == "/api/metrics/points":
         path += "?name=timers.started"
     answer = full.ask(path)
-    agree(shape(EXAMPLES[route]), shape(answer), path)
+    agree(shape(EXAMPLES["GET", route]), shape(answer), path)
 
 
 def test_the_overview_says_what_is_wrong(full: Client) -> None:

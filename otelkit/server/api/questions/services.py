@@ -1,0 +1,25 @@
+"""Services, their steps, and what can be filtered by."""
+
+from __future__ import annotations
+
+from otelkit.server.api.asking import Ask
+from otelkit.server.api.responses import Json
+from otelkit.server.insights import services as insight
+from otelkit.server.kinds import KINDS
+
+__all__ = ["facets", "services", "steps"]
+
+
+def facets(ask: Ask) -> Json:
+    params = ask.params(ranged=True)
+    return insight.facets(ask.connection, ask.period(params), params.scope())
+
+
+def services(ask: Ask) -> Json:
+    params = ask.params(ranged=True)
+    return insight.services(ask.connection, ask.period(params), params.scope())
+
+
+def steps(ask: Ask) -> Json:
+    params = ask.params("kind", ranged=True)
+    return insight.steps(ask.connection, ask.period(params), params.scope(), params.choice("kind", KINDS))
