@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from otelkit.server.api.asking import Answer, Context, asks
-from otelkit.server.api.questions import logs, metrics, models, overview, services, status, traces
+from otelkit.server.api.questions import logs, metrics, models, overview, services, status, trace, traces
 from otelkit.server.api.responses import error_response
 from otelkit.server.permissions import Permission, PermittedRoute
 
@@ -31,8 +31,10 @@ ROUTES: Final = (
     ApiRoute("GET", "/api/facets", asks(services.facets), "read"),
     ApiRoute("GET", "/api/overview", asks(overview.overview), "read"),
     ApiRoute("GET", "/api/traces", asks(traces.traces), "read"),
-    ApiRoute("GET", "/api/traces/{trace_id}", asks(traces.trace), "read"),
-    ApiRoute("GET", "/api/traces/{trace_id}/spans/{span_id}", asks(traces.span), "read"),
+    ApiRoute("GET", "/api/traces/{trace_id}", asks(trace.trace), "read"),
+    ApiRoute("GET", "/api/traces/{trace_id}/search", asks(trace.search), "read"),
+    ApiRoute("GET", "/api/traces/{trace_id}/spans/{span_id}", asks(trace.span), "read"),
+    ApiRoute("GET", "/api/traces/{trace_id}/transcript", asks(trace.conversation), "read"),
     ApiRoute("GET", "/api/logs", asks(logs.logs), "read"),
     ApiRoute("GET", "/api/models", asks(models.models), "read"),
     ApiRoute("GET", "/api/services", asks(services.services), "read"),

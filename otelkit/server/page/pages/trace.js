@@ -2,10 +2,11 @@
 
 import { useAnswer } from "../api.js";
 import { moment, money, plural, short, whole } from "../format.js";
-import { html, useEffect } from "../html.js";
+import { html, useEffect, useMemo } from "../html.js";
 import { SplitBar } from "../parts/bars.js";
 import { Copy, Dot, Duration, Nothing, Trouble, Waiting } from "../parts/common.js";
 import { Details } from "../parts/details.js";
+import { spansOf } from "../parts/spans.js";
 import { costOf, listAddress, started, tokensOf } from "../parts/tracelist.js";
 import { Waterfall } from "../parts/waterfall.js";
 import { address, change, go, useKeys, writing } from "../state.js";
@@ -13,7 +14,7 @@ import { address, change, go, useKeys, writing } from "../state.js";
 /** @param {import("../app.js").PageProps} props */
 export function Trace({ query, revision }) {
   const { data, error } = useAnswer(`traces/${encodeURIComponent(query.trace)}`, {}, revision);
-  const spans = data?.spans || [];
+  const spans = useMemo(() => (data ? spansOf(data) : []), [data]);
   const selected = spans.some(({ span_id: id }) => id === query.span) ? query.span : data?.focus;
   const select = (id) => change({ span: id, tab: null }, { replace: true, keepScroll: true });
   useKeys((event) => {
@@ -41,14 +42,11 @@ export function Trace({ query, revision }) {
     <section class="panel trace" aria-label="Trace">
       <${Heading} trace=${data.trace} query=${query} />
       <div class="split-view">
-        <div class="left"><${Waterfall} spans=${spans} total=${axis(data)} selected=${selected} onSelect=${select} service=${spans[0]?.service} /></div>
+        <div class="left"><${Waterfall} spans=${spans} total=${data.length_ms || 1} selected=${selected} onSelect=${select} service=${spans[0]?.service} /></div>
         <div class="det">${span ? html`<${Details} key=${span.span_id} trace=${data.trace} span=${span} logs=${data.logs} query=${query} />` : html`<${Nothing} title="No spans yet" />`}</div>
       </div>
     </section>`;
 }
-
-/** The length of the time axis: to the end of the last span. @param {any} data */
-const axis = (data) => data.spans.reduce((end, span) => Math.max(end, span.offset_ms + span.duration_ms), data.trace.duration_ms) || 1;
 
 /** @param {{trace: any, query: import("../state.js").Query}} props */
 function Heading({ trace, query }) {
