@@ -41,6 +41,10 @@ _RENAMED: Final = frozenset(traceloop.RENAMED)
 _PREFIXES: Final = ("llm.", "traceloop.", *traceloop.PREFIXES)
 _FIRST_CHUNK_EVENTS: Final = (OpenInference.FIRST_TOKEN_EVENT, Traceloop.CHUNK_EVENT)
 _CALLS: Final = Operation.INFERENCE | {Operation.EMBEDDINGS}
+# Keys that are known not to be legacy: services write the same few hundred again and again.
+_current: set[str] = set()
+_MAX_REMEMBERED: Final = 8_192
+_LONGEST_REMEMBERED: Final = 256
 # What the conventions give the kind CLIENT; OpenInference leaves every span INTERNAL.
 _CLIENTS: Final = _CALLS | {Operation.RETRIEVAL, Operation.RERANK}
 
@@ -96,7 +100,8 @@ def normalise(span: Span) -> Span:
     if OpenInference.KIND in attributes or OpenInference.MODEL in attributes:
         attributes = _merged(attributes, openinference.converted(attributes), openinference.consumed)
         attributes, kind = _named_agent(attributes, span.name), _client_kind(attributes, kind)
-    if _is_legacy(attributes) or any(event.name == Traceloop.QUERY_RESULT for event in events):
+    results = bool(events) and any(event.name == Traceloop.QUERY_RESULT for event in events)
+    if results or _is_legacy(attributes):
         attributes = _merged(attributes, traceloop.converted(attributes, events), traceloop.consumed)
         events = tuple([event for event in events if event.name != Traceloop.QUERY_RESULT])
     if GenAI.OPERATION in attributes or GenAI.PROVIDER in attributes:
@@ -115,9 +120,15 @@ def _merged(
 
 
 def _is_legacy(attributes: Attributes) -> bool:
-    if not _RENAMED.isdisjoint(attributes):
-        return True
-    return any(key.startswith(_PREFIXES) and traceloop.consumed(key) for key in attributes)
+    if _current.issuperset(attributes):
+        return False
+    for key in attributes:
+        if key not in _current:
+            if key in _RENAMED or (key.startswith(_PREFIXES) and traceloop.consumed(key)):
+                return True
+            if len(_current) < _MAX_REMEMBERED and len(key) <= _LONGEST_REMEMBERED:
+                _current.add(key)
+    return False
 
 
 def _named_agent(attributes: Attributes, name: str) -> Attributes:
@@ -156,11 +167,11 @@ def _corrected(attributes: Attributes, events: tuple[SpanEvent, ...], start: int
 def _correct_tokens(attributes: Attributes, changes: dict[str, AttributeValue], dropped: set[str]) -> None:
     for key in _TOKENS:
         value = attributes.get(key)
-        if type(value) is int and value >= 0:
+        if (type(value) is int and value >= 0) or (value is None and key not in attributes):
             continue
         if isinstance(value, float) and value >= 0 and value.is_integer():
             changes[key] = int(value)  # JavaScript has no other numbers
-        elif key in attributes:
+        else:
             dropped.add(key)
     unreported = attributes.get(GenAI.INPUT_TOKENS) == 0 and not attributes.get(GenAI.OUTPUT_TOKENS)
     if unreported and _operation(attributes) in _CALLS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 __all__ = ["canonical_provider"]
@@ -41,6 +42,7 @@ _ALIASES: Final = {
 }
 
 
+@lru_cache(maxsize=1024)
 def canonical_provider(name: str) -> str:
     """Return the well-known value for a provider's name; unknown names come back in lower case."""
     lowered = name.strip().lower()

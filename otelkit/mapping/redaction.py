@@ -19,8 +19,9 @@ _MAX_LENGTH: Final = 65_536
 _TAIL: Final = 256
 _CUT: Final = " …[cut]"
 _MAX_DEPTH: Final = 16
-_MAX_REMEMBERED: Final = 8_192
+_MAX_REMEMBERED: Final = 32_768
 _SHORT: Final = 96
+_LONGEST_KEY: Final = 256
 
 _SENSITIVE: Final = re.compile(
     r"(?:^|[._\-])(?:(?:proxy[_-])?authorization|(?:set[_-])?cookies?|x[_-]api[_-]key|api[_-]?key|passwords?|passwd|pwd"
@@ -38,6 +39,8 @@ _HIDE: Final = 2
 _PHONE: Final = 3
 _QUERY: Final = 4
 _RENAME: Final = 5
+
+_PLAIN: Final = frozenset({int, float, bool, type(None)})
 
 T = TypeVar("T")
 
@@ -92,6 +95,7 @@ class Redactor:
         self._extra = [(re.compile(pattern), f"[{name}]") for name, pattern in (extra_patterns or {}).items()]
         self._harmless: set[str] = set()
         self._keys: dict[str, int] = {}
+        self._kept: set[str] = set()
         self._producers: dict[int, tuple[Any, Any]] = {}
 
     def text(self, text: str) -> str:
@@ -181,8 +185,17 @@ class Redactor:
         return clean
 
     def _attributes(self, attributes: Attributes, depth: int) -> Attributes:
-        decided = self._keys.get
         harmless = self._harmless
+        if self._kept.issuperset(attributes):
+            # Nearly every record: keys that are known to be kept, values that are numbers or have been looked at.
+            new = [
+                value
+                for value in attributes.values()
+                if not (value.__class__ is str and value in harmless) and value.__class__ not in _PLAIN
+            ]
+            if not any(self._value(value, depth) is not value for value in new):
+                return attributes
+        decided = self._keys.get
         changes: dict[str, AttributeValue] | None = None
         for key, value in attributes.items():
             decision = decided(key)
@@ -231,9 +244,14 @@ class Redactor:
             decision = _PHONE
         else:
             decision = _QUERY if text in _QUERY_KEYS else _KEEP
+        if len(text) > _LONGEST_KEY:
+            return decision
         if len(self._keys) >= _MAX_REMEMBERED:  # keys made of data
             self._keys.clear()
+            self._kept.clear()
         self._keys[key] = decision
+        if decision == _KEEP:
+            self._kept.add(key)
         return decision
 
     def _decision(self, key: str) -> int:

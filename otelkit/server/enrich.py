@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from otelkit.mapping import genai
 from otelkit.mapping.cost import PriceBook
-from otelkit.model import Attributes, Resource, Span, SpanKind, StatusCode
+from otelkit.model import Attributes, AttributeValue, Resource, Span, SpanKind, StatusCode
 from otelkit.semconv.attributes import Core, GenAI, Operation, Otelkit
 from otelkit.server.messages import last_text, last_user_text
 from otelkit.server.storage.facts import Candidate, SeriesKey, SpanFact, Tokens
-from otelkit.server.text import LABEL, clip, label, one_line, service_of, string_of, who
+from otelkit.server.text import LABEL, Memo, clip, one_line, service_of, short, string_of, text_of, who
 
 __all__ = ["Enricher"]
 
@@ -62,22 +63,11 @@ class Enricher:
     def _understood(self, span: Span) -> SpanFact:
         attributes = span.attributes
         operation = genai.operation(span)
-        step = genai.step_kind(span)
         calls_model = operation in _CALLS
         model = genai.model(span) if operation else ""
         tokens, cost = self._usage(span, model) if calls_model else (_NO_TOKENS, None)
         error = span.status == StatusCode.ERROR
-        kind = _KINDS.get(step, "app")
-        service, environment = self._service(span.resource)
-        name = clip(span.name, LABEL) or "(no name)"
-        tool = label(attributes, GenAI.TOOL_NAME) or label(attributes, GenAI.DATA_SOURCE_ID)
-        provider = clip(genai.provider(span), LABEL) if operation else ""
-        route = label(attributes, Core.HTTP_ROUTE)
-        entry = int(_is_entry(span))
-        key = SeriesKey(
-            *(service, environment, name, kind, step, clip(operation, 60)),
-            *(provider, clip(model, LABEL), tool, route, entry),
-        )
+        key = self._key(span, operation, model)
         start = min(span.start, _LAST_NANOSECOND)
         return SpanFact(
             span=span,
@@ -85,16 +75,24 @@ class Enricher:
             start=start,
             duration=max(0, min(span.end, _LAST_NANOSECOND) - start),
             error=error,
-            error_text=_error_text(span, tool or name) if error else None,
+            error_text=_error_text(span, key.tool or key.name) if error else None,
             inference=calls_model,
             tokens=tokens,
             cost=cost,
             first_token=_first_token(attributes) if calls_model else None,
-            empty=kind == "retrieval" and attributes.get(Otelkit.RESULT_COUNT) == 0,
+            empty=key.kind == "retrieval" and attributes.get(Otelkit.RESULT_COUNT) == 0,
             who=who(attributes),
             input=_input(span, operation),
             output=_output(span, operation),
             duplicate=attributes.get(Otelkit.DUPLICATE) is True,
+        )
+
+    def _key(self, span: Span, operation: str, model: str) -> SeriesKey:
+        value = span.attributes.get
+        return _SERIES[_is_entry(span)](
+            *self._service(span.resource),
+            *(span.name, genai.step_kind(span), operation, genai.provider(span) if operation else "", model),
+            *(value(GenAI.TOOL_NAME), value(GenAI.DATA_SOURCE_ID), value(Core.HTTP_ROUTE)),
         )
 
     def _service(self, resource: Resource) -> tuple[str, str]:
@@ -105,7 +103,7 @@ class Enricher:
 
     def _usage(self, span: Span, model: str) -> tuple[Tokens, float | None]:
         usage = genai.usage(span)
-        tokens = Tokens(*(count if count is not None and count < _MOST_TOKENS else None for count in usage))
+        tokens = Tokens(*[count if count is not None and count < _MOST_TOKENS else None for count in usage])
         stamped = span.attributes.get(Otelkit.COST_USD)
         if isinstance(stamped, int | float) and not isinstance(stamped, bool) and 0 <= stamped < 1e9:
             return tokens, float(stamped)
@@ -113,6 +111,29 @@ class Enricher:
             return tokens, None
         cost = self._prices.price(genai.provider(span), model, usage, span.end)
         return tokens, None if cost is None else cost.usd
+
+
+def _series_key(
+    entry: int,
+    service: str,
+    environment: str,
+    name: str,
+    step: str,
+    operation: str,
+    provider: str,
+    model: str,
+    tool: AttributeValue,
+    source: AttributeValue,
+    route: AttributeValue,
+) -> SeriesKey:
+    return SeriesKey(
+        *(service, environment, clip(name, LABEL) or "(no name)", _KINDS.get(step, "app"), step, clip(operation, 60)),
+        *(clip(provider, LABEL), clip(model, LABEL), short(tool) or short(source), short(route), entry),
+    )
+
+
+# By whether the span is an entry. A service's spans have a few keys, so each is put together once.
+_SERIES: Final = (Memo(partial(_series_key, 0)), Memo(partial(_series_key, 1)))
 
 
 def _is_entry(span: Span) -> bool:
@@ -144,23 +165,31 @@ def _input(span: Span, operation: str) -> Candidate | None:
     """Return what the user may have asked, by the call that saw it first."""
     attributes = span.attributes
     if GenAI.INPUT_MESSAGES in attributes and operation != Operation.EMBEDDINGS:
-        text, rank = last_user_text(attributes[GenAI.INPUT_MESSAGES]), 0
-    elif Otelkit.INPUT_VALUE in attributes:
-        text, rank = last_user_text(attributes[Otelkit.INPUT_VALUE]), 1
-    elif GenAI.RETRIEVAL_QUERY in attributes:
-        text, rank = string_of(attributes, GenAI.RETRIEVAL_QUERY), 2
-    else:
-        return None
-    return Candidate(rank, span.start, one_line(text, _SHOWN)) if text else None
+        return Candidate(0, span.start, attributes[GenAI.INPUT_MESSAGES], _asked)
+    if Otelkit.INPUT_VALUE in attributes:
+        return Candidate(1, span.start, attributes[Otelkit.INPUT_VALUE], _asked)
+    if GenAI.RETRIEVAL_QUERY in attributes:
+        return Candidate(2, span.start, attributes[GenAI.RETRIEVAL_QUERY], _written)
+    return None
 
 
 def _output(span: Span, operation: str) -> Candidate | None:
     """Return what the user may have been told, by the call that ended last."""
     attributes = span.attributes
     if GenAI.OUTPUT_MESSAGES in attributes and operation != Operation.EMBEDDINGS:
-        text, rank = last_text(attributes[GenAI.OUTPUT_MESSAGES]), 0
-    elif Otelkit.OUTPUT_VALUE in attributes:
-        text, rank = last_text(attributes[Otelkit.OUTPUT_VALUE]), 1
-    else:
-        return None
-    return Candidate(rank, -span.end, one_line(text, _SHOWN)) if text else None
+        return Candidate(0, -span.end, attributes[GenAI.OUTPUT_MESSAGES], _told)
+    if Otelkit.OUTPUT_VALUE in attributes:
+        return Candidate(1, -span.end, attributes[Otelkit.OUTPUT_VALUE], _told)
+    return None
+
+
+def _asked(value: AttributeValue) -> str:
+    return one_line(last_user_text(value), _SHOWN)
+
+
+def _told(value: AttributeValue) -> str:
+    return one_line(last_text(value), _SHOWN)
+
+
+def _written(value: AttributeValue) -> str:
+    return one_line(text_of(value), _SHOWN)

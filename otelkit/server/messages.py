@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from otelkit.model import Attributes
 from otelkit.semconv.attributes import GenAI, Otelkit
 
@@ -94,8 +96,8 @@ def _last(value: object, role: str, of: Sequence[str] = ()) -> str:
 def _parsed(value: object) -> object:
     if isinstance(value, str) and value[:1] in ("[", "{"):
         try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
+            return msgspec.json.decode(value)
+        except (ValueError, RecursionError):  # what msgspec raises are ValueErrors
             return value
     return value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from typing import Any, TypeVar
@@ -33,11 +34,20 @@ def error_response(message: str, status: int) -> Response:
 def json_response(content: Json, status: int = 200) -> Response:
     """Return JSON that every parser accepts: numbers that JSON lacks become texts."""
     try:
-        text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = _encode(content)
     except ValueError:
-        text = json.dumps(_finite(content), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = _encode(_finite(content))
     headers = {"Cache-Control": "no-store"}
     return Response(text.encode("utf-8", "replace"), status, headers, media_type="application/json")
+
+
+def _binary(value: object) -> object:
+    if isinstance(value, bytes):
+        return {"base64": base64.b64encode(value).decode("ascii")}
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_binary).encode
 
 
 def _finite(value: Any) -> Any:

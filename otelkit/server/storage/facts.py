@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from otelkit.model import Span, StatusCode
+from otelkit.model import AttributeValue, Span, StatusCode
 from otelkit.semconv.attributes import Operation
 from otelkit.server.text import Who
 
@@ -39,11 +40,15 @@ class Tokens(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A text that may stand for its whole trace: the one with the lowest (rank, order) does."""
+    """A text that may stand for its whole trace: the one with the lowest (rank, order) that is not empty does.
+
+    ``read`` turns ``value`` into the text; most candidates are beaten before anybody asks.
+    """
 
     rank: int
     order: int
-    text: str
+    value: AttributeValue
+    read: Callable[[AttributeValue], str]
 
 
 @dataclass(slots=True)

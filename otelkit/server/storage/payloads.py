@@ -1,18 +1,18 @@
 """Compressed blocks for whatever is only read when one trace or log line is opened.
 
-A block holds the details of up to :data:`BLOCK` neighbours as one JSON list, because neighbours repeat each other. Once
-enough blocks have been seen a zstd dictionary is trained from them and kept in the table ``dictionary``; older blocks
-stay readable by their ``dict_id``, 0 meaning none.
+A block holds the details of up to :data:`BLOCK` neighbours as one list in MessagePack (JSON, in files of the first
+version), because neighbours repeat each other. Once enough blocks have been seen a zstd dictionary is trained from them
+and kept in the table ``dictionary``; older blocks stay readable by their ``dict_id``, 0 meaning none.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
 import zstandard
 from sqlalchemy import Connection, func, select
 
@@ -26,19 +26,40 @@ _LEVEL: Final = 3
 _SAMPLES: Final = 600
 _SAMPLE_BYTES: Final = 16_384
 _DICTIONARY_BYTES: Final = 65_536
+_DEEPEST: Final = 64
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, bytes):
-        return {"base64": base64.b64encode(value).decode("ascii")}
+    """Return a value that MessagePack has no form for as one that it has."""
     if isinstance(value, Mapping):
         return dict(value)
-    if isinstance(value, Sequence):
-        return list(value)
-    return str(value)
+    return list(value) if isinstance(value, Sequence) else str(value)
 
 
-_encode = json.JSONEncoder(separators=(",", ":"), default=_plain, check_circular=False).encode
+_encode = msgspec.msgpack.Encoder(enc_hook=_plain).encode
+_decode = msgspec.msgpack.decode
+
+
+def _packed(details: Sequence[object]) -> bytes:
+    try:
+        return _encode(details)
+    except (UnicodeEncodeError, OverflowError, RecursionError):
+        return _encode(_tame(details))
+
+
+def _tame(value: object, depth: int = 0) -> object:
+    """Return a copy without what cannot be written: lone surrogates, numbers beyond 64 bits, nesting without end."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**63 else str(value)
+    if value is None or isinstance(value, float | bytes):
+        return value
+    if depth > _DEEPEST:
+        return "…"
+    if isinstance(value, Mapping):
+        return {str(_tame(key)): _tame(item, depth + 1) for key, item in value.items()}
+    return [_tame(item, depth + 1) for item in value] if isinstance(value, Sequence) else str(value)
 
 
 class PayloadWriter:
@@ -59,7 +80,7 @@ class PayloadWriter:
 
     def add(self, details: Sequence[object]) -> int:
         """Pack one block and return its id; it is written by :meth:`flush`."""
-        raw = _encode(details).encode("ascii")
+        raw = _packed(details)
         if not self._dict_id and len(raw) >= 256:
             self._samples.append(raw[:_SAMPLE_BYTES])
         number = self._next
@@ -103,7 +124,8 @@ class PayloadReader:
             table = schema.payload.c
             query = select(table.id, table.dict_id, table.zstd).where(table.id.in_(wanted[at : at + 1000]))
             for number, dict_id, data in connection.execute(query):
-                blocks[number] = json.loads(self._decompressor(connection, dict_id).decompress(data))
+                raw = self._decompressor(connection, dict_id).decompress(data)
+                blocks[number] = json.loads(raw) if raw[:1] == b"[" else _decode(raw)
         return blocks
 
     def _decompressor(self, connection: Connection, dict_id: int) -> zstandard.ZstdDecompressor:

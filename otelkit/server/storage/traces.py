@@ -8,11 +8,11 @@ ones are looked at, as a trace of their own, which leaves the sum a little high.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import Connection, func, select
 
 from otelkit.model import SpanKind, StatusCode
@@ -23,7 +23,8 @@ from otelkit.server.storage.facts import Candidate, SpanFact
 from otelkit.server.storage.rollups import Rollups
 from otelkit.server.storage.spent import Interval, charged_kinds, self_times
 
-_dumps = json.JSONEncoder(separators=(",", ":"), sort_keys=True, check_circular=False).encode
+_dumps = msgspec.json.Encoder(order="sorted").encode
+_loads = msgspec.json.decode
 
 __all__ = ["SPLIT_LIMIT", "TraceState", "Traces"]
 
@@ -50,14 +51,14 @@ class TraceState:
     def from_row(cls, row: Mapping[str, Any]) -> TraceState:
         values = dict(row)
         for name in _JSON:
-            values[name] = json.loads(values[name])
+            values[name] = _loads(values[name])
         return cls(values["id"], values["trace_id"], values)
 
     def row(self) -> tuple[Any, ...]:
         """Return the row as it is stored."""
         values = self.values
-        packed = {name: _dumps(values[name]) for name in _JSON}
-        return tuple(packed[name] if name in packed else values[name] for name in _COLUMNS)
+        packed = values | {name: _dumps(values[name]).decode() for name in _JSON}
+        return tuple([packed[name] for name in _COLUMNS])
 
     def text_change(self) -> tuple[int, str | None, str] | None:
         """Return what must change in the full-text index, or None."""
@@ -75,15 +76,11 @@ class TraceState:
             _add_label(values["services"], service)
         self._merge_root(facts)
         self._merge_who(facts)
+        self._offer("input", [fact.input for fact in facts if fact.input is not None])
+        self._offer("output", [fact.output for fact in facts if fact.output is not None])
         for fact in facts:
             if fact.error:
-                values["status"] = StatusCode.ERROR
-                values["errors"] += 1
-                self._offer("error", Candidate(0, -fact.start, fact.error_text or "error"))
-            if fact.input is not None:
-                self._offer("input", fact.input)
-            if fact.output is not None:
-                self._offer("output", fact.output)
+                self._merge_error(fact)
             if fact.key.kind == "tool":
                 values["tool_calls"] += not fact.duplicate
                 _add_label(values["tools"], fact.key.tool or fact.key.name)
@@ -141,17 +138,31 @@ class TraceState:
                         self.values[name] = who[at]
                     break
 
-    def _offer(self, name: str, candidate: Candidate) -> None:
-        if candidate.text and self._wins(name, candidate.rank, candidate.order):
-            self.values[name] = candidate.text
+    def _merge_error(self, fact: SpanFact) -> None:
+        self.values["status"] = StatusCode.ERROR
+        self.values["errors"] += 1
+        if self._wins("error", 0, -fact.start):
+            self.values["error"] = fact.error_text or "error"
+
+    def _offer(self, name: str, candidates: list[Candidate]) -> None:
+        """Take the best candidate that has a text, unless there was a better one already."""
+        for rank, order, value, read in sorted(candidates, key=_BY_RANK):
+            if self._beaten(name, rank, order):
+                return
+            if text := read(value):
+                self.values["merge"][name] = [rank, order]
+                self.values[name] = text
+                return
 
     def _wins(self, name: str, rank: int, order: int) -> bool:
-        keys = self.values["merge"]
-        best = keys.get(name)
-        if best is not None and (best[0], best[1]) <= (rank, order):
+        if self._beaten(name, rank, order):
             return False
-        keys[name] = [rank, order]
+        self.values["merge"][name] = [rank, order]
         return True
+
+    def _beaten(self, name: str, rank: int, order: int) -> bool:
+        best = self.values["merge"].get(name)
+        return best is not None and (best[0], best[1]) <= (rank, order)
 
 
 def _root_rank(fact: SpanFact) -> int:
