@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 pin = uv pip compile pyproject.toml $(2) --prerelease allow --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-header --no-annotate --quiet -o requirements/$(1).txt
 
-.PHONY: help setup demo test test-fast lint docs bench lock clean browser
+.PHONY: help setup demo test test-fast lint docs bench lock clean browser postgres
 .DEFAULT_GOAL := help
 
 help: ## what there is
@@ -28,7 +28,7 @@ $(VENV)/.installed: requirements/dev.txt pyproject.toml
 demo: setup ## a chatbot at work, and the page that shows it (ARGS=--once checks and ends)
 	@$(BIN)/otelkit demo $(ARGS)
 
-test: setup browser lint ## everything; what is missing is named loudly (OTELKIT_REQUIRE=all makes it a failure)
+test: setup browser postgres lint ## everything; what is missing is named loudly (OTELKIT_REQUIRE=all makes it a failure)
 	@$(BIN)/python -m pytest $(ARGS)
 
 test-fast: setup ## without browsers and client environments
@@ -48,6 +48,9 @@ bench: setup ## the README's figures, as ratios in one run
 
 browser: ## headless Chromium for the page's tests, where apt can bring it
 	@tests/browser/install-chromium
+
+postgres: ## PostgreSQL's server for the store's tests, where apt can bring it
+	@tests/server/install-postgres
 
 lock: ## pin the newest allowed versions (needs uv)
 	@$(call pin,dev,--extra all --group dev)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
 from otelkit.errors import SettingsError
 
-__all__ = ["DEFAULT_PORT", "TEMPORARY", "ServerConfig", "default_database"]
+__all__ = ["DEFAULT_PORT", "TEMPORARY", "ServerConfig", "database_url", "default_database"]
 
 DEFAULT_PORT: Final = 4318
 TEMPORARY: Final = ":temp:"
@@ -20,14 +23,14 @@ TEMPORARY: Final = ":temp:"
 class ServerConfig:
     """Options of one server; sizes in bytes. :meth:`validate` raises :class:`SettingsError` for what cannot work.
 
-    ``database`` is a file, or ``:temp:`` for one that is deleted when the server stops. ``keep_content`` False drops
-    prompts, completions and other content even where the sender sent it; True keeps what arrives, because the
-    sender has already decided.
+    ``database`` is a file, ``:temp:`` for one that is deleted when the server stops, or a PostgreSQL URL.
+    ``keep_content`` False drops prompts, completions and other content even where the sender sent it; True keeps what
+    arrives, because the sender has already decided.
     """
 
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
-    database: str = TEMPORARY
+    database: str = field(default=TEMPORARY, repr=False)  # may hold a password
     prices: Path | None = None
     free_providers: tuple[str, ...] = ()
     keep_content: bool = True
@@ -44,6 +47,7 @@ class ServerConfig:
                 f"host {self.host!r} is not this machine: the server has no login yet, so it listens on 127.0.0.1, ::1 "
                 "or localhost only; to reach it from elsewhere, tunnel to it (ssh -L 4318:127.0.0.1:4318 HOST)"
             )
+        database_url(self.database)
         if not 0 <= self.port <= 65535:
             raise SettingsError(f"port {self.port} is not a port: allowed are 1 to 65535, and 0 for any free one")
         if self.prices is not None and not self.prices.is_file():
@@ -58,6 +62,24 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def database_url(location: str) -> URL | None:
+    """Return the address of a PostgreSQL database, None for a file; raise :class:`SettingsError` for other addresses.
+
+    The error never quotes the address, which may hold a password.
+    """
+    if "://" not in location:
+        return None
+    try:
+        url = make_url(location)
+    except (ArgumentError, ValueError):  # such as a port that is no number
+        url = None
+    if url is None or url.drivername not in ("postgresql", "postgres", "postgresql+psycopg") or not url.database:
+        raise SettingsError(
+            "the database is neither a file nor an address such as postgresql://user:password@host:5432/name"
+        ) from None
+    return url
 
 
 def default_database(environ: Mapping[str, str]) -> str:

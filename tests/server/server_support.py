@@ -7,7 +7,7 @@ import secrets
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from otelkit.mapping.otlp import encode_logs, encode_spans
 from otelkit.model import LogRecord, Resource, Scope, Span
 
 MS = 1_000_000
+NewStore = Callable[[], str]
+"""Makes an empty store and returns where it is."""
 SERVICE = Resource({"service.name": "shop", "deployment.environment.name": "test"})
 
 

@@ -20,6 +20,7 @@ from otelkit.server.permissions import PERMISSIONS
 from otelkit.server.runtime import Server
 from otelkit.server.storage import schema
 
+STORES = ("sqlite", "postgres")
 DOCS = Path(__file__).parents[2] / "docs" / "server.md"
 
 
@@ -133,8 +134,9 @@ def test_answers_have_the_documented_keys(full: Client, route: str) -> None:
         row = full.ask("/api/traces?status=error")["traces"][0]
         focus = full.ask(f"/api/traces/{row['trace_id']}")["focus"]
         path = path.format(trace_id=row["trace_id"], span_id=focus)
-    if route == "/api/metrics/points":
-        path += "?name=timers.started"
+    path += {"/api/metrics/points": "?name=timers.started", "/api/filter": "?section=traces&filter=-model:x"}.get(
+        route, ""
+    )
     if route.endswith("/search"):
         path += "?q=order"
     answer = full.ask(path)

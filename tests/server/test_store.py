@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from server_support import MS, Client, chat_trace, make_span
+from server_support import MS, Client, NewStore, chat_trace, make_span
 from sqlalchemy import select
 
 from otelkit.mapping.otlp import encode_spans
@@ -24,6 +24,7 @@ from otelkit.server.storage import schema
 from otelkit.server.storage.buckets import GROWTH, bucket_of, merge_counts, pack_counts, percentile, unpack_counts
 from otelkit.server.storage.spent import Interval, charged_kinds, self_times
 
+STORES = ("sqlite", "postgres")
 ROLLUPS = (*schema.ROLL.values(), *schema.HIST.values(), *schema.KIND.values(), schema.actor_hour)
 
 
@@ -66,7 +67,7 @@ def test_a_repeated_batch_changes_nothing(server: Server, client: Client) -> Non
     assert client.ask("/api/status")["stored"] == {"spans": 4, "traces": 1, "logs": 0, "points": 0}
 
 
-def test_the_order_and_the_cutting_of_batches_make_no_difference() -> None:
+def test_the_order_and_the_cutting_of_batches_make_no_difference(new_store: NewStore) -> None:
     spans = chat_trace("one") + chat_trace("two", tool_status=2)
     # An outer span that restates the inner call: counted once, whichever arrives first.
     inner = spans[2]
@@ -80,7 +81,7 @@ def test_the_order_and_the_cutting_of_batches_make_no_difference() -> None:
         order = list(spans)
         if attempt:
             rng.shuffle(order)
-        with Server(ServerConfig(port=0)) as server:
+        with Server(ServerConfig(port=0, database=new_store())) as server:
             client = Client(server.url)
             if attempt == 0:
                 client.send(order)
@@ -284,8 +285,8 @@ def test_equal_logs_of_one_request_stay_and_repeated_requests_do_not(client: Cli
     assert {row["severity"]: sum(row["counts"]) for row in logs["histogram"]} == {"info": 2, "error": 1}
 
 
-def test_too_many_series_are_put_together() -> None:
-    with Server(ServerConfig(port=0, max_series=50)) as server:
+def test_too_many_series_are_put_together(new_store: NewStore) -> None:
+    with Server(ServerConfig(port=0, max_series=50, database=new_store())) as server:
         client = Client(server.url)
         for part in range(4):
             client.send([make_span(f"GET /{part * 40 + number}") for number in range(40)])

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
 
-from otelkit.errors import StorageError
+from otelkit.errors import MissingExtraError, StorageError
+from otelkit.server.config import database_url
 from otelkit.server.storage import schema
 from otelkit.server.storage.dialect import Dialect
 from otelkit.server.storage.sqlite import SQLite
@@ -17,14 +18,14 @@ __all__ = ["Database"]
 
 
 class Database:
-    """An open database; ``location`` is a file, or ``:temp:`` for one that is deleted at the end.
+    """An open database; ``location`` is a file, ``:temp:`` for one that is deleted at the end, or PostgreSQL's URL.
 
-    Raises :class:`StorageError` with one clear sentence where it is in use, damaged, newer than this program, or
-    cannot be made.
+    Raises :class:`StorageError` with one clear sentence where it is in use, damaged, out of reach, newer than this
+    program, or cannot be made.
     """
 
     def __init__(self, location: str, *, cache: int = 32 * 1024 * 1024) -> None:
-        self.dialect: Dialect = SQLite(location, cache=cache)
+        self.dialect = _opened(location, cache)
         try:
             self._check_version()
         except BaseException:
@@ -68,3 +69,14 @@ class Database:
                 connection.execute(schema.meta.insert().values(key="schema", value=str(schema.SCHEMA_VERSION)))
             elif int(found) > schema.SCHEMA_VERSION:
                 raise StorageError(f"{self.location} was written by a newer otelkit (schema {found}): upgrade otelkit")
+
+
+def _opened(location: str, cache: int) -> Dialect:
+    url = database_url(location)
+    if url is None:
+        return SQLite(location, cache=cache)
+    try:
+        from otelkit.server.storage.postgres import PostgreSQL  # its driver is an extra
+    except ImportError as error:
+        raise MissingExtraError("a store in PostgreSQL", "postgres") from error
+    return PostgreSQL(url)

@@ -3,27 +3,29 @@
 Strings that repeat live once in ``series``; ``span`` is narrow and clustered by trace; whatever is only read when one
 trace is opened lies compressed in ``payload``; the rollups carry every figure that a page asks for. Times are
 nanoseconds since the epoch, except in rollups, whose ``time`` is the start of a step (see :data:`UNITS`) in seconds.
-Empty strings stand for "none" where a column is part of a unique key.
+Empty strings stand for "none" where a column is part of a unique key. What one product names or limits otherwise is
+told with ``with_variant`` and ``ddl_if``: PostgreSQL has no room in an index for eleven texts, and needs none, because
+its writers take turns.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Float,
     Index,
-    Integer,
     LargeBinary,
     MetaData,
     SmallInteger,
     Table,
-    Text,
     UniqueConstraint,
-    text,
 )
+from sqlalchemy import Integer as NarrowInteger
+from sqlalchemy import Text as PlainText
 
 SCHEMA_VERSION: Final = 1
 
@@ -50,16 +52,28 @@ UNITS: Final = (FINE, MINUTE, HOUR)
 # Full-text indexes, by the id of a trace or log row; each product makes its own kind of table (see ``dialect``).
 TEXTS: Final = ("trace_text", "log_text")
 
+# In SQLite every integer is as wide as it must be, and only a column called INTEGER can be the row's own number.
+Integer = BigInteger().with_variant(NarrowInteger(), "sqlite")
+# Compared byte by byte everywhere: order and equality must not depend on where a server stands.
+Text = PlainText().with_variant(PlainText(collation="C"), "postgresql")
+
 metadata = MetaData()
+
+
+def _partial(name: str, *columns: Column[Any], where: ColumnElement[bool]) -> None:
+    Index(name, *columns, sqlite_where=where, postgresql_where=where)
+
 
 meta = Table("meta", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
 
-dictionary = Table("dictionary", metadata, Column("id", Integer, primary_key=True), Column("data", LargeBinary))
+dictionary = Table(
+    "dictionary", metadata, Column("id", Integer, primary_key=True, autoincrement=False), Column("data", LargeBinary)
+)
 
 payload = Table(
     "payload",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Integer, primary_key=True, autoincrement=False),
     Column("dict_id", Integer, nullable=False),
     Column("zstd", LargeBinary, nullable=False),
 )
@@ -81,11 +95,12 @@ SERIES_KEY: Final = (
 series = Table(
     "series",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Integer, primary_key=True, autoincrement=False),
     *(Column(name, Text, nullable=False) for name in SERIES_KEY[:-1]),
     Column("entry", SmallInteger, nullable=False),
-    UniqueConstraint(*SERIES_KEY),
+    UniqueConstraint(*SERIES_KEY).ddl_if(dialect="sqlite"),
 )
+Index("series_name", series.c.name).ddl_if(dialect="postgresql")
 
 span = Table(
     "span",
@@ -113,7 +128,7 @@ span = Table(
 trace = Table(
     "trace",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Integer, primary_key=True, autoincrement=False),
     Column("trace_id", LargeBinary, nullable=False, unique=True),
     Column("start", BigInteger, nullable=False),
     Column("duration", BigInteger, nullable=False),
@@ -151,9 +166,9 @@ trace = Table(
 )
 Index("trace_start", trace.c.start)
 Index("trace_duration", trace.c.duration)
-Index("trace_error", trace.c.start, sqlite_where=text("status = 2"))
-Index("trace_user", trace.c.user, trace.c.start, sqlite_where=text("user IS NOT NULL"))
-Index("trace_conversation", trace.c.conversation, trace.c.start, sqlite_where=text("conversation IS NOT NULL"))
+_partial("trace_error", trace.c.start, where=trace.c.status == 2)
+_partial("trace_user", trace.c.user, trace.c.start, where=trace.c.user.is_not(None))
+_partial("trace_conversation", trace.c.conversation, trace.c.start, where=trace.c.conversation.is_not(None))
 
 # Sums that are never unknown, and sums that are NULL until somebody reports them.
 ROLL_SUMS: Final = ("count", "duration", "reported", "unreported", "unpriced", "stream_tokens", "stream_time", "empty")
@@ -221,12 +236,13 @@ LOGS: Final = {FINE: _log_roll("log_fine"), MINUTE: _log_roll("log_minute"), HOU
 actor = Table(
     "actor",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Integer, primary_key=True, autoincrement=False),
     Column("user", Text, nullable=False),
     Column("grp", Text, nullable=False),
     Column("conversation", Text, nullable=False),
-    UniqueConstraint("user", "grp", "conversation"),
+    UniqueConstraint("user", "grp", "conversation").ddl_if(dialect="sqlite"),
 )
+Index("actor_user", actor.c.user, actor.c.conversation).ddl_if(dialect="postgresql")
 
 ACTOR_SUMS: Final = ("spans", "requests", "errors", "llm_calls", "tokens")
 actor_hour = Table(
@@ -242,18 +258,19 @@ actor_hour = Table(
 log_series = Table(
     "log_series",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Integer, primary_key=True, autoincrement=False),
     Column("service", Text, nullable=False),
     Column("environment", Text, nullable=False),
     Column("logger", Text, nullable=False),
     Column("event_name", Text, nullable=False),
-    UniqueConstraint("service", "environment", "logger", "event_name"),
+    UniqueConstraint("service", "environment", "logger", "event_name").ddl_if(dialect="sqlite"),
 )
+Index("log_series_logger", log_series.c.logger).ddl_if(dialect="postgresql")
 
 log = Table(
     "log",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Integer, primary_key=True, autoincrement=False),
     Column("uid", LargeBinary, nullable=False, unique=True),
     Column("time", BigInteger, nullable=False),
     Column("series", Integer, nullable=False),
@@ -265,13 +282,13 @@ log = Table(
     Column("body", Text, nullable=False),
 )
 Index("log_time", log.c.time)
-Index("log_trace", log.c.trace_id, sqlite_where=text("trace_id IS NOT NULL"))
-Index("log_severe", log.c.time, sqlite_where=text("severity >= 13"))
+_partial("log_trace", log.c.trace_id, where=log.c.trace_id.is_not(None))
+_partial("log_severe", log.c.time, where=log.c.severity >= 13)
 
 metric_series = Table(
     "metric_series",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Integer, primary_key=True, autoincrement=False),
     Column("digest", LargeBinary, nullable=False, unique=True),
     Column("name", Text, nullable=False),
     Column("unit", Text, nullable=False),
