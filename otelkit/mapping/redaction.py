@@ -100,9 +100,9 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Return the text with placeholders such as ``[email]``; the rest beyond 64 K is dropped and marked."""
-        if text in self._harmless or is_identifier(text):
+        if text in self._harmless:
             return text
-        found = self._scan(text)
+        found = text if is_identifier(text) else self._scan(text)
         if found is text and len(text) <= _SHORT:
             if len(self._harmless) >= _MAX_REMEMBERED:
                 self._harmless.clear()
@@ -188,12 +188,14 @@ class Redactor:
         harmless = self._harmless
         if self._kept.issuperset(attributes):
             # Nearly every record: keys that are known to be kept, values that are numbers or have been looked at.
-            new = [
-                value
-                for value in attributes.values()
-                if not (value.__class__ is str and value in harmless) and value.__class__ not in _PLAIN
-            ]
-            if not any(self._value(value, depth) is not value for value in new):
+            for value in attributes.values():
+                kind = value.__class__
+                if kind is str:
+                    if value not in harmless and self.text(value) is not value:  # type: ignore[arg-type]
+                        break
+                elif kind not in _PLAIN and self._value(value, depth) is not value:
+                    break
+            else:
                 return attributes
         decided = self._keys.get
         changes: dict[str, AttributeValue] | None = None
