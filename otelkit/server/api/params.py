@@ -8,12 +8,14 @@ from typing import Any, Final
 
 from starlette.datastructures import QueryParams
 
+from otelkit.server.insights.filters import Filter, FilterError, Language, Term
 from otelkit.server.insights.ranges import LENGTHS
 from otelkit.server.insights.sums import Scope
 
 __all__ = ["BadParameterError", "Params"]
 
 _LONGEST: Final = 500
+_LONGEST_FILTER: Final = 2000
 _WORDS: Final = re.compile(r"[^\W_]+")
 _RANGES: Final = ("auto", *LENGTHS, "all")
 _LAST_MS: Final = 9.2e12
@@ -22,13 +24,22 @@ _LAST_MS: Final = 9.2e12
 class BadParameterError(Exception):
     """One parameter cannot be used."""
 
-    def __init__(self, parameter: str, message: str, allowed: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        parameter: str,
+        message: str,
+        allowed: Sequence[str] | None = None,
+        *,
+        at: int | None = None,
+        until: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.parameter, self.message, self.allowed = parameter, message, allowed
+        self.place = {} if at is None else {"at": at, "until": until}
 
     def json(self) -> dict[str, Any]:
         allowed = list(self.allowed) if self.allowed is not None else None
-        return {"error": {"parameter": self.parameter, "message": self.message, "allowed": allowed}}
+        return {"error": {"parameter": self.parameter, "message": self.message, "allowed": allowed, **self.place}}
 
 
 class Params:
@@ -49,8 +60,9 @@ class Params:
         value = self._query.get(name)
         if value is None or value == "":
             return None
-        if len(value) > _LONGEST:
-            raise BadParameterError(name, f"longer than {_LONGEST} characters")
+        longest = _LONGEST_FILTER if name == "filter" else _LONGEST
+        if len(value) > longest:
+            raise BadParameterError(name, f"longer than {longest} characters")
         return value
 
     def choice(self, name: str, allowed: Sequence[str]) -> str | None:
@@ -89,6 +101,13 @@ class Params:
         if len(found) > 20:
             raise BadParameterError(name, "more than 20 words")
         return found
+
+    def filter(self, language: Language, more: Iterable[Term] = ()) -> Filter:
+        """Return what ``filter`` means in a language, together with terms that other parameters stand for."""
+        try:
+            return language.read(self.text("filter") or "", more)
+        except FilterError as bad:
+            raise BadParameterError("filter", bad.message, bad.allowed, at=bad.at, until=bad.until) from bad
 
     def scope(self) -> Scope:
         return Scope(self.text("service"), self.text("environment"))

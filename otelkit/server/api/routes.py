@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from otelkit.server.api.asking import Answer, Context, asks
-from otelkit.server.api.questions import logs, metrics, models, overview, services, status, trace, traces
+from otelkit.server.api.questions import filters, logs, metrics, models, overview, services, status, trace, traces
 from otelkit.server.api.responses import error_response
 from otelkit.server.permissions import Permission, PermittedRoute
 
@@ -28,7 +28,8 @@ class ApiRoute(NamedTuple):
 ROUTES: Final = (
     ApiRoute("GET", "/healthz", status.healthz, "open"),
     ApiRoute("GET", "/api/status", asks(status.status), "read"),
-    ApiRoute("GET", "/api/facets", asks(services.facets), "read"),
+    ApiRoute("GET", "/api/facets", asks(filters.facets), "read"),
+    ApiRoute("GET", "/api/filter", asks(filters.filters), "read"),
     ApiRoute("GET", "/api/overview", asks(overview.overview), "read"),
     ApiRoute("GET", "/api/traces", asks(traces.traces), "read"),
     ApiRoute("GET", "/api/traces/{trace_id}", asks(trace.trace), "read"),

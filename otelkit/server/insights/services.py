@@ -1,22 +1,20 @@
-"""Services, steps and facets: what there is in a range."""
+"""Services and steps: what there is in a range."""
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from otelkit.server.insights.models import CALLS
 from otelkit.server.insights.ranges import Range
 from otelkit.server.insights.sums import Scope, hists, milliseconds, rolls, total_tokens
 from otelkit.server.storage import schema
 
-__all__ = ["ENTRIES", "facets", "services", "steps"]
+__all__ = ["ENTRIES", "services", "steps"]
 
 _SERVICE: Final = ("service", "environment")
 _STEP: Final = ("service", "name", "kind", "step", "model", "tool", "route")
-_MOST: Final = 50
 _MOST_STEPS: Final = 200
 ENTRIES: Final = (schema.series.c.entry == 1,)
 
@@ -75,34 +73,3 @@ def steps(connection: Connection, period: Range, scope: Scope, kind: str | None 
         )
     rows.sort(key=lambda row: -row["total_ms"])
     return {"range": period.json(), "steps": rows[:_MOST_STEPS]}
-
-
-def facets(connection: Connection, period: Range, scope: Scope) -> dict[str, Any]:
-    """Return what can be filtered by, most frequent first."""
-    columns = ("service", "environment", "model", "provider", "tool", "kind")
-    counts: dict[str, Counter[str]] = {name: Counter() for name in columns}
-    for row in rolls(connection, period, scope, columns):
-        for name in columns:
-            value = getattr(row, name)
-            if value and (name != "tool" or row.kind == "tool"):
-                counts[name][value] += row.calls
-    found: dict[str, Any] = {"range": period.json()}
-    for name in columns:
-        found[name] = [{"value": value, "count": count} for value, count in counts[name].most_common(_MOST)]
-    for name in ("user", "conversation"):
-        found[name] = _of_traces(connection, period, scope, name)
-    return found
-
-
-def _of_traces(connection: Connection, period: Range, scope: Scope, name: str) -> list[dict[str, Any]]:
-    table = schema.trace.c
-    count = func.count()
-    query = (
-        select(table[name], count)
-        .where(table.start >= period.start_ns, table.start < period.end_ns, table[name].is_not(None))
-        .where(*scope.conditions(table))
-        .group_by(table[name])
-        .order_by(count.desc(), table[name])
-        .limit(_MOST)
-    )
-    return [{"value": value, "count": number} for value, number in connection.execute(query)]

@@ -2,83 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, func, literal_column, select, text, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, false, func, literal_column, not_, or_, select, text, tuple_
 
 from otelkit.server.insights.cursors import decode_cursor, encode_cursor
+from otelkit.server.insights.filters import Field, Filter, Language
 from otelkit.server.insights.ranges import Range
 from otelkit.server.insights.rows import trace_row
 from otelkit.server.insights.sums import Scope
-from otelkit.server.kinds import KIND_BITS
+from otelkit.server.kinds import KIND_BITS, KINDS
 from otelkit.server.storage import schema
 from otelkit.server.storage.dialect import Dialect, dialect_of
 
-__all__ = ["SORTS", "TraceFilter", "list_traces"]
+__all__ = ["SORTS", "list_traces", "narrow", "trace_conditions", "trace_language", "worst_traces"]
 
-SORTS: Final = ("newest", "slowest", "errors")
+SORTS: Final = ("newest", "slowest", "dearest", "errors")
 _COUNTED: Final = 10_000
 _table: Final = schema.trace.c
+_COLUMN: Final = {"group": "grp"}
+# NULL only where neither is known.
+_TOKENS: Final = func.coalesce(_table.input_tokens + _table.output_tokens, _table.input_tokens, _table.output_tokens)
+_COST_UNKNOWN: Final = or_(_table.unpriced != "[]", _table.unreported > 0)
 
 
-@dataclass(frozen=True, slots=True)
-class TraceFilter:
-    """What to show; None and empty mean no condition. Durations are milliseconds."""
+def trace_language(connection: Connection) -> Language:
+    """Return what traces can be filtered by."""
+    dialect = dialect_of(connection)
 
-    status: str | None = None
-    model: str | None = None
-    tool: str | None = None
-    user: str | None = None
-    group: str | None = None
-    conversation: str | None = None
-    session: str | None = None
-    name: str | None = None
-    kind: str | None = None
-    min_duration_ms: float | None = None
-    max_duration_ms: float | None = None
-    words: tuple[str, ...] = ()
+    def texts(*described: tuple[str, str, Callable[[str], ColumnElement[bool]]]) -> Iterator[Field]:
+        for key, about, condition in described:
+            yield Field(key, "text", about, condition, facet=None if key == "trace" else key)
 
-    @property
-    def narrow(self) -> bool:
-        """Whether it asks for something so particular that all of time is meant."""
-        return bool(self.words or self.user or self.group or self.conversation or self.session)
+    columns = (
+        *(("service", "service of the root"), ("environment", "deployment environment"), ("name", "name of the root")),
+        *(("user", "user"), ("group", "group or tenant"), ("session", "session"), ("conversation", "conversation")),
+    )
+    return Language(
+        "traces",
+        (
+            Field("status", "choice", "how it ended", _status, values=("error", "ok")),
+            Field("kind", "choice", "a kind of step", _kind, values=KINDS, facet="kind"),
+            *texts(
+                ("model", "a model that was called", lambda value: dialect.holds(_table.models, value)),
+                ("tool", "a tool that was called", lambda value: dialect.holds(_table.tools, value)),
+                ("provider", "a provider that was called", lambda value: _span_with(connection, "provider", value)),
+                ("route", "an HTTP route that was entered", lambda value: _span_with(connection, "route", value)),
+                ("trace", "trace id", _trace_id),
+                *((key, about, partial(operator.eq, _table[_COLUMN.get(key, key)])) for key, about in columns),
+            ),
+            Field("duration", "duration", "how long it took", column=_table.duration),
+            Field("cost", "money", "cost in US dollars", column=_table.cost, unknown=_COST_UNKNOWN),
+            Field("tokens", "number", "input and output tokens", column=_TOKENS, unknown=_table.unreported > 0),
+            Field("errors", "number", "spans that failed", column=_table.errors),
+            Field("spans", "number", "spans", column=_table.spans),
+            Field("calls", "number", "calls to models", column=_table.llm_calls),
+        ),
+    )
 
-    def conditions(self, dialect: Dialect) -> list[ColumnElement[bool]]:
-        found: list[ColumnElement[bool]] = []
-        for name, column in (
-            ("user", _table.user),
-            ("group", _table.grp),
-            ("conversation", _table.conversation),
-            ("session", _table.session),
-            ("name", _table.name),
-        ):
-            value = getattr(self, name)
-            if value is not None:
-                found.append(column == value)
-        for column, value in ((_table.models, self.model), (_table.tools, self.tool)):
-            if value is not None:
-                found.append(dialect.holds(column, value))
-        if self.status is not None:
-            # As literals, so that the partial index on failing traces is seen to fit.
-            found.append(text("trace.status = 2") if self.status == "error" else text("trace.status <> 2"))  # type: ignore[arg-type]
-        if self.kind is not None:
-            found.append(_table.kinds.bitwise_and(KIND_BITS[self.kind]) != 0)
-        if self.min_duration_ms is not None:
-            found.append(_table.duration >= int(self.min_duration_ms * 1e6))
-        if self.max_duration_ms is not None:
-            found.append(_table.duration <= int(self.max_duration_ms * 1e6))
-        if self.words:
-            found.append(dialect.matches(_table.id, "trace_text", self.words))
-        return found
+
+def narrow(wanted: Filter) -> bool:
+    """Say whether something so particular is asked for that all of time is meant."""
+    return bool(wanted.words) or wanted.only("user", "group", "conversation", "session", "trace")
+
+
+def trace_conditions(dialect: Dialect, wanted: Filter) -> list[ColumnElement[bool]]:
+    """Return everything that must hold for a trace."""
+    found = list(wanted.conditions)
+    if wanted.words:
+        found.append(dialect.matches(_table.id, "trace_text", wanted.words))
+    found.extend(not_(dialect.matches(_table.id, "trace_text", [word])) for word in wanted.without)
+    return found
 
 
 def list_traces(
     connection: Connection,
     period: Range,
     scope: Scope,
-    wanted: TraceFilter,
+    wanted: Filter,
     *,
     sort: str = "newest",
     limit: int = 50,
@@ -89,20 +93,24 @@ def list_traces(
         _table.start >= period.start_ns,
         _table.start < period.end_ns,
         *scope.conditions(_table),
-        *wanted.conditions(dialect_of(connection)),
+        *trace_conditions(dialect_of(connection), wanted),
     ]
-    counted = connection.execute(
-        select(func.count()).select_from(select(literal_column("1")).where(*conditions).limit(_COUNTED + 1).subquery())
-    ).scalar_one()
     keys = {
         "newest": (_table.start, _table.id),
         "slowest": (_table.duration, _table.id),
         "errors": (_table.status, _table.start, _table.id),
+        "dearest": (_table.cost, _table.id),
     }[sort]
+    if sort == "dearest":
+        conditions.append(_table.cost.is_not(None))  # as the index has it
+    everything = tuple(conditions)
     if cursor is not None:
-        conditions.append(tuple_(*keys) < tuple_(*decode_cursor(cursor, len(keys))))
+        types = (float if key is _table.cost else int for key in keys)
+        conditions.append(tuple_(*keys) < tuple_(*decode_cursor(cursor, *types)))
     rows = _rows(connection, conditions, keys, limit + 1)
     last = rows[limit - 1] if len(rows) > limit else None
+    # A page that is not full has counted them: what matches rarely is looked for once, not twice.
+    counted = len(rows) if last is None and cursor is None else _count(connection, everything)
     return {
         "range": period.json(),
         "total": min(counted, _COUNTED),
@@ -112,10 +120,15 @@ def list_traces(
     }
 
 
+def _count(connection: Connection, conditions: Sequence[ColumnElement[bool]]) -> int:
+    some = select(literal_column("1")).where(*conditions).limit(_COUNTED + 1).subquery()
+    return connection.execute(select(func.count()).select_from(some)).scalar_one()
+
+
 def worst_traces(connection: Connection, period: Range, scope: Scope, limit: int = 8) -> list[dict[str, Any]]:
     """Return failing traces, newest first, then the slowest, ``limit`` in all and at most half of them failing."""
     inside = [_table.start >= period.start_ns, _table.start < period.end_ns, *scope.conditions(_table)]
-    failing = _rows(connection, [*inside, text("trace.status = 2")], (_table.start,), limit // 2)  # type: ignore[list-item]
+    failing = _rows(connection, [*inside, _status("error")], (_table.start,), limit // 2)
     seen = {row.id for row in failing}
     slowest = _rows(connection, inside, (_table.duration, _table.id), limit)
     rows = failing + [row for row in slowest if row.id not in seen]
@@ -129,3 +142,30 @@ def _rows(
     order = [key.desc() for key in keys]
     chosen = select(_table.id).where(*conditions).order_by(*order).limit(limit)
     return list(connection.execute(select(schema.trace).where(_table.id.in_(chosen)).order_by(*order)))
+
+
+def _status(value: str) -> ColumnElement[bool]:
+    # As literals, so that the partial index on failing traces is seen to fit.
+    return text("trace.status = 2") if value == "error" else text("trace.status <> 2")  # type: ignore[return-value]
+
+
+def _kind(value: str) -> ColumnElement[bool]:
+    return _table.kinds.bitwise_and(KIND_BITS[value]) != 0
+
+
+def _trace_id(value: str) -> ColumnElement[bool]:
+    if len(value) != 32:
+        raise ValueError("a trace id has 32 hex digits")
+    return _table.trace_id == bytes.fromhex(value)
+
+
+def _span_with(connection: Connection, name: str, value: str) -> ColumnElement[bool]:
+    """Say that one of the trace's spans belongs to a series with this value."""
+    series = connection.execute(select(schema.series.c.id).where(schema.series.c[name] == value)).scalars().all()
+    span = schema.span.c
+    # Not a subquery: where there is no such series nothing needs to be looked at.
+    return (
+        select(literal_column("1")).where(span.trace == _table.id, span.series.in_(series)).exists()
+        if series
+        else false()
+    )

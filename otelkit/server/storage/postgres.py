@@ -28,6 +28,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Table,
+    bindparam,
     create_engine,
     event,
     func,
@@ -184,7 +185,7 @@ class PostgreSQL:
     def matches(self, column: ColumnElement[int], table: str, words: Sequence[str]) -> ColumnElement[bool]:
         terms = " & ".join(part for word in words for part in _words(word)) + ":*"
         found = text(f"SELECT id FROM {table} WHERE words @@ CAST(:terms AS tsquery)")  # noqa: S608  a name of ours
-        return column.in_(found.bindparams(terms=terms))
+        return column.in_(found.bindparams(bindparam("terms", terms, unique=True)))
 
     def holds(self, column: ColumnElement[str], value: str) -> ColumnElement[bool]:
         # Not by unpacking the list: the server's JSON refuses texts that JSON allows.

@@ -17,6 +17,7 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     and_,
+    bindparam,
     case,
     create_engine,
     event,
@@ -147,7 +148,7 @@ class SQLite:
     def matches(self, column: ColumnElement[int], table: str, words: Sequence[str]) -> ColumnElement[bool]:
         quoted = ['"' + word.replace('"', '""') + '"' for word in words]
         found = text(f"SELECT rowid FROM {table} WHERE {table} MATCH :terms")  # noqa: S608  a name of ours
-        return column.in_(found.bindparams(terms=" ".join(quoted) + "*"))
+        return column.in_(found.bindparams(bindparam("terms", " ".join(quoted) + "*", unique=True)))
 
     def holds(self, column: ColumnElement[str], value: str) -> ColumnElement[bool]:
         items = func.json_each(column).table_valued("value")

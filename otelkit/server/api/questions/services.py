@@ -1,4 +1,4 @@
-"""Services, their steps, and what can be filtered by."""
+"""Services and their steps."""
 
 from __future__ import annotations
 
@@ -7,12 +7,7 @@ from otelkit.server.api.responses import Json
 from otelkit.server.insights import services as insight
 from otelkit.server.kinds import KINDS
 
-__all__ = ["facets", "services", "steps"]
-
-
-def facets(ask: Ask) -> Json:
-    params = ask.params(ranged=True)
-    return insight.facets(ask.connection, ask.period(params), params.scope())
+__all__ = ["services", "steps"]
 
 
 def services(ask: Ask) -> Json:

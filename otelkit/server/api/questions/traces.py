@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from otelkit.server.api.asking import Ask, paged
-from otelkit.server.api.params import parse_id
+from otelkit.server.api.params import Params, parse_id
 from otelkit.server.api.responses import Json, found
+from otelkit.server.insights.filters import Filter, Term
 from otelkit.server.insights.trace import one_span, one_trace
-from otelkit.server.insights.traces import SORTS, TraceFilter, list_traces
+from otelkit.server.insights.traces import SORTS, list_traces, narrow, trace_language
 from otelkit.server.kinds import KINDS
 
-__all__ = ["span", "trace", "traces"]
+__all__ = ["FILTER_PARAMS", "span", "trace", "trace_filter", "traces"]
 
 _TEXTS: Final = ("model", "tool", "user", "group", "conversation", "session", "name")
+_BOUNDS: Final = {"min_duration_ms": ">=", "max_duration_ms": "<="}
+# Older than the filter language, and handier in links: each means one term of it.
+FILTER_PARAMS: Final = ("filter", "q", "status", "kind", *_BOUNDS, *_TEXTS)
 
 
 def traces(ask: Ask) -> Json:
-    bounds = ("min_duration_ms", "max_duration_ms")
-    params = ask.params("sort", "status", "kind", *bounds, "q", "limit", "cursor", *_TEXTS, ranged=True)
-    wanted = TraceFilter(
-        status=params.choice("status", ("ok", "error")),
-        kind=params.choice("kind", KINDS),
-        min_duration_ms=params.number("min_duration_ms"),
-        max_duration_ms=params.number("max_duration_ms"),
-        words=params.words("q"),
-        **{name: params.text(name) for name in _TEXTS},
-    )
-    period = ask.period(params, wide=wanted.narrow)
+    params = ask.params(*FILTER_PARAMS, "sort", "limit", "cursor", ranged=True)
+    wanted = trace_filter(ask, params)
+    period = ask.period(params, wide=narrow(wanted))
     return paged(
         lambda: list_traces(
             ask.connection,
@@ -39,6 +36,23 @@ def traces(ask: Ask) -> Json:
             cursor=params.text("cursor"),
         )
     )
+
+
+def trace_filter(ask: Ask, params: Params) -> Filter:
+    """Return what ``filter`` and the parameters beside it ask for together."""
+    return params.filter(trace_language(ask.connection), _terms(params))
+
+
+def _terms(params: Params) -> Iterator[Term]:
+    choices = (("status", params.choice("status", ("ok", "error"))), ("kind", params.choice("kind", KINDS)))
+    for name, value in (*choices, *((name, params.text(name)) for name in _TEXTS)):
+        if value is not None:
+            yield Term(name, "", value)
+    for name, sign in _BOUNDS.items():
+        bound = params.number(name)
+        if bound is not None:
+            yield Term("duration", sign, f"{bound:f}ms")
+    yield from (Term("", "", word) for word in params.words("q"))
 
 
 def trace(ask: Ask) -> Json:
