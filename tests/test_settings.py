@@ -78,6 +78,9 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "host": ("localhost", "localhost"),
     "port": ("0", 0),
     "database": ("./t.db", Path("t.db")),
+    "database_url": ("postgresql://u:p@db:5432/telemetry", "postgresql://u:p@db:5432/telemetry"),
+    "keep": ("12h", 12 * 3600),
+    "max_size": ("10 GB", 10 * 10**9),
 }
 """Each option as its variable is written, and the value it becomes."""
 

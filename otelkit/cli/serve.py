@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from otelkit import settings
 from otelkit.errors import OtelkitError
+from otelkit.settings.parsers import Parser, age, size
 
 if TYPE_CHECKING:
     from otelkit.server.config import ServerConfig
@@ -19,6 +20,8 @@ _EPILOG: Final = """examples:
   otelkit serve                            page and OTLP on http://127.0.0.1:4318
   otelkit serve --port 0 --db :temp:       any free port, forgotten at the end
   otelkit serve --db ./traces.db --prices prices.toml
+  otelkit serve --keep 7d --max-size 10GB  the oldest records go
+  OTELKIT_DATABASE_URL=postgresql://otelkit:…@db/telemetry otelkit serve
 
 Every OpenTelemetry SDK sends to port 4318 when it is told nothing else.
 """
@@ -35,10 +38,28 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--port", type=int, help="port for page, API and OTLP (default 4318; 0: any free one)")
     parser.add_argument("--host", help="address to listen on (default 127.0.0.1; only this machine is allowed)")
-    parser.add_argument("--db", metavar="PATH", help="database file, or :temp: (default in your data directory)")
+    parser.add_argument(
+        "--db", metavar="PATH", help="database file, :temp:, or postgresql://… (default in your data directory)"
+    )
+    parser.add_argument(
+        "--keep", metavar="AGE", type=_parsed(age), help="how long records stay: 30d, 12h, forever (default 30d)"
+    )
+    parser.add_argument(
+        "--max-size", metavar="SIZE", type=_parsed(size), help="how large the file may grow: 10GB (default unlimited)"
+    )
     parser.add_argument("--prices", metavar="FILE", type=Path, help="TOML or JSON file with prices of models")
     parser.add_argument("--drop-content", action="store_true", help="drop prompts and answers even if they are sent")
     parser.set_defaults(run=run)
+
+
+def _parsed(parse: Parser) -> Parser:
+    def value(text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"must be {error}") from None
+
+    return value
 
 
 def run(args: argparse.Namespace) -> int:
@@ -77,7 +98,7 @@ def _config(args: argparse.Namespace) -> ServerConfig:
         raise MissingExtraError("otelkit serve", "server") from error
     options = settings.load()
     environ = settings.current_environment()
-    database = args.db or (str(options.database) if options.database else default_database(environ))
+    database = args.db or options.database_url or str(options.database or default_database(environ))
     return ServerConfig(
         host=args.host or options.host,
         port=args.port if args.port is not None else options.port,
@@ -85,4 +106,6 @@ def _config(args: argparse.Namespace) -> ServerConfig:
         prices=args.prices or options.prices,
         free_providers=options.free_providers,
         keep_content=not args.drop_content,
+        keep=args.keep if args.keep is not None else options.keep,
+        max_size=args.max_size if args.max_size is not None else options.max_size,
     )

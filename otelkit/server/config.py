@@ -21,11 +21,14 @@ TEMPORARY: Final = ":temp:"
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
-    """Options of one server; sizes in bytes. :meth:`validate` raises :class:`SettingsError` for what cannot work.
+    """Options of one server; sizes in bytes, times in seconds.
+
+    :meth:`validate` raises :class:`SettingsError` for what cannot work.
 
     ``database`` is a file, ``:temp:`` for one that is deleted when the server stops, or a PostgreSQL URL.
     ``keep_content`` False drops prompts, completions and other content even where the sender sent it; True keeps what
-    arrives, because the sender has already decided.
+    arrives, because the sender has already decided. ``keep`` and ``max_size`` say when the oldest records are deleted;
+    0 is never.
     """
 
     host: str = "127.0.0.1"
@@ -38,6 +41,8 @@ class ServerConfig:
     max_decoded: int = 64 * 1024 * 1024
     max_waiting: int = 96 * 1024 * 1024
     max_series: int = 20_000
+    keep: int = 30 * 86_400
+    max_size: int = 0
     cache: int = 32 * 1024 * 1024
 
     def validate(self) -> None:
@@ -47,7 +52,8 @@ class ServerConfig:
                 f"host {self.host!r} is not this machine: the server has no login yet, so it listens on 127.0.0.1, ::1 "
                 "or localhost only; to reach it from elsewhere, tunnel to it (ssh -L 4318:127.0.0.1:4318 HOST)"
             )
-        database_url(self.database)
+        if database_url(self.database) is not None and self.max_size:
+            raise SettingsError("a limit of size is for a file; in PostgreSQL limit the age (OTELKIT_KEEP, --keep)")
         if not 0 <= self.port <= 65535:
             raise SettingsError(f"port {self.port} is not a port: allowed are 1 to 65535, and 0 for any free one")
         if self.prices is not None and not self.prices.is_file():

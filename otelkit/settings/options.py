@@ -10,8 +10,11 @@ from typing import Any, Final
 
 from otelkit.settings.parsers import (
     SAMPLERS,
+    Age,
     Number,
     Parser,
+    Size,
+    age,
     capture,
     choice,
     flag,
@@ -21,7 +24,9 @@ from otelkit.settings.parsers import (
     pairs,
     path,
     patterns,
+    postgres_url,
     salt,
+    size,
     text,
     url,
 )
@@ -474,6 +479,28 @@ class Settings:
         parse=path,
         group="Server",
         meaning="SQLite file of `otelkit serve`. Unset: otelkit/otelkit.db in the user's data directory.",
+    )
+    database_url: str = _option(
+        "OTELKIT_DATABASE_URL",
+        default="",
+        parse=postgres_url,
+        group="Server",
+        secret=True,
+        meaning="PostgreSQL instead of a file, as postgresql://user:password@host:5432/name (extra otelkit[postgres]).",
+    )
+    keep: Age = _option(
+        "OTELKIT_KEEP",
+        default=Age(30 * 86_400),
+        parse=age,
+        group="Server",
+        meaning="How long `otelkit serve` keeps spans, logs and metric points; sums by hour stay.",
+    )
+    max_size: Size = _option(
+        "OTELKIT_MAX_SIZE",
+        default=Size(0),
+        parse=size,
+        group="Server",
+        meaning="How large the file of `otelkit serve` may grow before the oldest records are deleted.",
     )
 
 

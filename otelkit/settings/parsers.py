@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -115,6 +115,68 @@ def path(text: str) -> Path:
     if "\0" in text:
         raise ValueError("a file path")
     return Path(text).expanduser()
+
+
+_AGES: Final = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+_SIZES: Final = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+class _Measure(int):
+    """A whole number that prints as it is written, in the largest unit that divides it; 0 has a word."""
+
+    units: Mapping[str, int]
+    nothing: str
+
+    def __str__(self) -> str:
+        if not self:
+            return self.nothing
+        fitting = [unit for unit, size in self.units.items() if self % size == 0]
+        return f"{self // self.units[fitting[-1]]}{fitting[-1]}" if fitting else repr(int(self))
+
+
+class Age(_Measure):
+    """Seconds; 0 is for ever."""
+
+    units = _AGES
+    nothing = "forever"
+
+
+class Size(_Measure):
+    """Bytes; 0 is without a limit."""
+
+    units = _SIZES
+    nothing = "unlimited"
+
+
+def age(text: str) -> Age:
+    seconds = _measured(text, _AGES, Age.nothing)
+    if seconds is None:
+        raise ValueError("a time such as 12h, 30d or 8w, or forever")
+    return Age(seconds)
+
+
+def size(text: str) -> Size:
+    count = _measured(text, _SIZES, Size.nothing)
+    if count is None or 0 < count < _SMALLEST:
+        raise ValueError("a size such as 500MB or 10GB, 10MB or more, or unlimited")
+    return Size(count)
+
+
+_SMALLEST: Final = 10 * 10**6
+
+
+def _measured(text: str, units: Mapping[str, int], nothing: str) -> int | None:
+    if text.strip().lower() == nothing:
+        return 0
+    found = re.fullmatch(r"(\d{1,9})\s*([A-Za-z]+)", text.strip())
+    factor = next((units[unit] for unit in units if found and unit.lower() == found[2].lower()), None)
+    return int(found[1]) * factor if found and factor and int(found[1]) else None
+
+
+def postgres_url(text: str) -> str:
+    if not re.match(r"(postgresql|postgres)://[^/]*/.", text.strip()):
+        raise ValueError("an address such as postgresql://user:password@host:5432/name")
+    return text.strip()
 
 
 def capture(text: str) -> bool:
