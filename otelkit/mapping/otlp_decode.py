@@ -89,7 +89,8 @@ def decode_logs(body: bytes, *, json: bool = False) -> Decoded[LogRecord]:
 def decode_metrics(body: bytes, *, json: bool = False) -> Decoded[MetricPoint]:
     """Read an ``ExportMetricsServiceRequest`` into its points; raise DecodeError when ``body`` is not one.
 
-    Exemplars are left out. See ``MetricPoint`` for where each kind's figures are; ``detail`` holds, where present,
+    See ``MetricPoint`` for where each kind's figures are; ``detail`` holds, where present, ``exemplars`` as (time,
+    value, trace id, span id), the ids in hexadecimal,
     ``min``, ``max``, ``scale``, ``zero_count``, ``zero_threshold``, ``positive_offset``, ``positive_buckets``,
     ``negative_offset``, ``negative_buckets`` and, for summaries, ``quantiles`` (quantile as text → value).
     """

@@ -7,6 +7,7 @@ than browsers.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -69,7 +70,7 @@ def metrics_request(body: bytes, rejected: Counter[str]) -> ExportMetricsService
         _parse(of_resource.resource, resource)
         of_scope = of_resource.scope_metrics.add()
         _parse(of_scope.scope, scope)
-        _records(of_scope.metrics, metrics, rejected, _without_exemplars)
+        _records(of_scope.metrics, metrics, rejected, _with_binary_exemplars)
     return request
 
 
@@ -173,14 +174,23 @@ def _set_ids(message: Any, ids: dict[str, bytes]) -> None:
         setattr(message, name, value)
 
 
-def _without_exemplars(metric: Any) -> Any:
-    """Their ids are hexadecimal as well, and nobody reads them."""
+def _with_binary_exemplars(metric: Any) -> Any:
+    """Return a metric whose exemplars have their ids as protobuf's JSON reader wants them."""
     if not isinstance(metric, dict):
         return metric
     copy = dict(metric)
     for name in _POINT_HOLDERS:
         if isinstance(copy.get(name), dict):
-            points = _list(copy[name], "dataPoints")
-            bare = [{k: v for k, v in one.items() if k != "exemplars"} for one in points if isinstance(one, dict)]
-            copy[name] = {k: v for k, v in copy[name].items() if k != "data_points"} | {"dataPoints": bare}
+            points = [_with_binary_ids(point) for point in _objects(copy[name], "dataPoints")]
+            copy[name] = {k: v for k, v in copy[name].items() if k != "data_points"} | {"dataPoints": points}
     return copy
+
+
+def _with_binary_ids(point: Json) -> Json:
+    if "exemplars" not in point:
+        return point
+    exemplars = []
+    for exemplar in _objects(point, "exemplars"):
+        rest, ids = _without_ids(exemplar)
+        exemplars.append(rest | {name: base64.b64encode(value).decode() for name, value in ids.items()})
+    return point | {"exemplars": exemplars}

@@ -79,12 +79,22 @@ def metric_points(
                     start=point.start_time_unix_nano,
                     time=_time(point.time_unix_nano),
                     attributes=attributes(point.attributes),
-                    **figures(point),
+                    **_with_exemplars(point, figures(point)),
                 )
             )
         except RejectedError as problem:
             rejected[problem.reason] += 1
     return points
+
+
+def _with_exemplars(point: Any, figures: dict[str, Any]) -> dict[str, Any]:
+    """Add the measurements that were kept as examples and say in which span they were made."""
+    kept = [
+        (one.time_unix_nano, one.as_int if one.WhichOneof("value") == "as_int" else one.as_double, trace_id, span_id)
+        for one in getattr(point, "exemplars", ())  # summaries have none
+        if (trace_id := one.trace_id.hex()) and (span_id := one.span_id.hex())
+    ]
+    return figures | {"detail": {**figures.get("detail", {}), "exemplars": tuple(kept)}} if kept else figures
 
 
 def _time(value: int) -> int:

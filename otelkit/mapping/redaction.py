@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from otelkit.mapping.content import is_content
 from otelkit.mapping.patterns import is_identifier, scan
-from otelkit.model import Attributes, AttributeValue, LogRecord, Scope, Span, SpanEvent, SpanLink
+from otelkit.model import Attributes, AttributeValue, LogRecord, MetricPoint, Scope, Span, SpanEvent, SpanLink
 from otelkit.semconv.attributes import Core
 
 __all__ = ["Redactor"]
@@ -158,6 +158,14 @@ class Redactor:
         same = all(value is getattr(record, name) for name, value in changed.items())
         return record if same else record._replace(**changed)
 
+    def point(self, point: MetricPoint) -> MetricPoint:
+        """Return the point redacted: its labels, resource and scope. Names and units are the program's own words."""
+        attributes = self._attributes(point.attributes, 0)
+        resource, scope = self._producer(point.resource), self._producer(point.scope)
+        if attributes is point.attributes and resource is point.resource and scope is point.scope:
+            return point
+        return point._replace(attributes=attributes, resource=resource, scope=scope)
+
     def _event(self, event: SpanEvent) -> SpanEvent:
         name, attributes = self.text(event.name), self._attributes(event.attributes, 0)
         if name is event.name and attributes is event.attributes:
@@ -185,18 +193,9 @@ class Redactor:
         return clean
 
     def _attributes(self, attributes: Attributes, depth: int) -> Attributes:
+        if self._kept.issuperset(attributes) and self._are_clean(attributes.values(), depth):
+            return attributes
         harmless = self._harmless
-        if self._kept.issuperset(attributes):
-            # Nearly every record: keys that are known to be kept, values that are numbers or have been looked at.
-            for value in attributes.values():
-                kind = value.__class__
-                if kind is str:
-                    if value not in harmless and self.text(value) is not value:  # type: ignore[arg-type]
-                        break
-                elif kind not in _PLAIN and self._value(value, depth) is not value:
-                    break
-            else:
-                return attributes
         decided = self._keys.get
         changes: dict[str, AttributeValue] | None = None
         for key, value in attributes.items():
@@ -221,6 +220,18 @@ class Redactor:
         if all(changes.get(key, attributes) is attributes[key] for key in changes) and not self._drops(attributes):
             return attributes
         return self._rebuilt(attributes, changes)
+
+    def _are_clean(self, values: Iterable[AttributeValue], depth: int) -> bool:
+        """Nearly every record: numbers, and texts that have been looked at before or hold nothing."""
+        harmless = self._harmless
+        for value in values:
+            kind = value.__class__
+            if kind is str:
+                if value not in harmless and self.text(value) is not value:  # type: ignore[arg-type]
+                    return False
+            elif kind not in _PLAIN and self._value(value, depth) is not value:
+                return False
+        return True
 
     def _drops(self, attributes: Attributes) -> bool:
         return any(self._decision(key) in (_DROP, _RENAME) for key in attributes)

@@ -56,6 +56,7 @@ class Server:
             self.database,
             Enricher(self._prices, redactor.span),
             redactor.log,
+            redactor.point,
             max_series=self.config.max_series,
         )
         self.pipeline = Pipeline(store, max_waiting=self.config.max_waiting, max_decoded=self.config.max_decoded)

@@ -423,7 +423,10 @@ JSON_METRICS = {
                                         "startTimeUnixNano": "3",
                                         "timeUnixNano": "9",
                                         "asInt": "12",
-                                        "exemplars": [{"spanId": "eee19b7ec3c1b174", "asInt": 1}],
+                                        "exemplars": [
+                                            {"spanId": "eee19b7ec3c1b174", "asInt": 1},
+                                            {"traceId": "ab" * 16, "spanId": "cd" * 8, "timeUnixNano": 8, "asInt": 7},
+                                        ],
                                         "attributes": [{"key": "a", "value": {"stringValue": "b"}}],
                                     },
                                     {"timeUnixNano": "0", "asInt": "12"},
@@ -501,6 +504,7 @@ def test_every_kind_of_metric_point() -> None:
     assert (gauge.name, gauge.kind, gauge.value, gauge.unit) == ("g", MetricKind.GAUGE, 1.5, "1")
     assert (total.value, total.monotonic, total.cumulative, total.start) == (12, True, False, 3)
     assert total.attributes == {"a": "b"}
+    assert total.detail == {"exemplars": ((8, 7, "ab" * 16, "cd" * 8),)}
     assert unknown.value is None
     assert (histogram.samples, histogram.total, histogram.bounds, histogram.buckets) == (3, 4.5, (2.0,), (1, 2))
     assert histogram.cumulative

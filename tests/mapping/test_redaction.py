@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otelkit.mapping.redaction import Redactor
-from otelkit.model import LogRecord, Resource, Scope, Span, SpanEvent, SpanLink
+from otelkit.model import LogRecord, MetricPoint, Resource, Scope, Span, SpanEvent, SpanLink
 from otelkit.semconv import attributes as names
 
 PLANTED = {
@@ -517,3 +517,12 @@ def test_twice_the_input_takes_about_twice_the_time(shape: str) -> None:
     begun = time.process_time()
     Redactor().text(large)  # capped, so a constant
     assert time.process_time() - begun < 2
+
+
+def test_a_metric_point_is_redacted_too() -> None:
+    labels = {"user": "jane.doe@example.com", "route": "/chat"}
+    point = MetricPoint("m", "1", 1, 0, 1, 2.0, attributes=labels, resource=Resource({"owner": "a@b.example"}))
+    clean = Redactor().point(point)
+    assert clean.attributes == {"user": "[email]", "route": "/chat"}
+    assert clean.resource.attributes == {"owner": "[email]"}
+    assert Redactor().point(clean) is clean

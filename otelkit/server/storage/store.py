@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from otelkit.model import Span
+from otelkit.model import LogRecord, MetricPoint, Span
 from otelkit.server.storage import schema
 from otelkit.server.storage.database import Database
 from otelkit.server.storage.facts import SpanFact
@@ -34,15 +34,23 @@ class Batch(NamedTuple):
 class Store:
     """Writes batches into a database; only one thread may call :meth:`write`.
 
-    ``prepare`` turns spans into facts, outside the transaction; ``prepare_log`` and it are where redaction happens.
+    ``prepare`` turns spans into facts, outside the transaction; redaction happens there, in ``prepare_log`` and in
+    ``prepare_point``.
     """
 
     def __init__(
-        self, database: Database, prepare: Prepare, prepare_log: Callable[[Any], Any], *, max_series: int
+        self,
+        database: Database,
+        prepare: Prepare,
+        prepare_log: Callable[[LogRecord], LogRecord],
+        prepare_point: Callable[[MetricPoint], MetricPoint],
+        *,
+        max_series: int,
     ) -> None:
         self.database = database
         self._prepare = prepare
         self._prepare_log = prepare_log
+        self._prepare_point = prepare_point
         self._max_series = max_series
         self._tally = database.dialect.add(schema.tally)
         with database.writing() as connection:
@@ -68,7 +76,9 @@ class Store:
         logs = [
             Logs([self._prepare_log(record) for record in batch.records]) for batch in batches if batch.signal == "logs"
         ]
-        points = [point for batch in batches if batch.signal == "points" for point in batch.records]
+        points = [
+            self._prepare_point(point) for batch in batches if batch.signal == "points" for point in batch.records
+        ]
         try:
             self._commit(facts, logs, points)
         except BaseException:
