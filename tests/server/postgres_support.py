@@ -29,7 +29,6 @@ class PostgresServer:
         self._programs = folder
         self._user = "postgres" if os.getuid() == 0 else None
         self._home = Path(tempfile.mkdtemp(prefix="otelkit-pg-"))
-        self._process: subprocess.Popen[bytes] | None = None
         self._port = _free_port()
         secret = self._home / "secret"
         secret.write_text(PASSWORD)
@@ -51,7 +50,8 @@ class PostgresServer:
         self._run("pg_ctl", "stop", "-w", "-m", mode, "-D", str(self._home / "data"))
 
     def remove(self) -> None:
-        self.stop()
+        if (self._home / "data" / "postmaster.pid").exists():
+            self.stop()
         shutil.rmtree(self._home, ignore_errors=True)
 
     def new_database(self) -> str:

@@ -11,8 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import select
+
 from otelkit.mapping.otlp import encode_logs, encode_spans
 from otelkit.model import LogRecord, Resource, Scope, Span
+from otelkit.server.runtime import Server
+from otelkit.server.storage import schema
 
 MS = 1_000_000
 NewStore = Callable[[], str]
@@ -111,3 +115,40 @@ def chat_trace(question: str = "Where is my order?", answer: str = "On its way."
         make_span(f"chat {model}", at=110, ms=llm_ms, kind=3, attributes=call, **below),
         make_span("POST /chat", ms=120 + llm_ms, kind=2, attributes=http, trace_id=trace_id, span_id=root, base=base),
     ]
+
+
+ROLLUPS = (*schema.ROLL.values(), *schema.HIST.values(), *schema.KIND.values(), schema.actor_hour)
+
+
+def everything(server: Server) -> dict[str, list[Any]]:
+    """Return the derived rows, without what only numbers them."""
+    with server.database.reading() as connection:
+        traces = [
+            {name: value for name, value in row._mapping.items() if name != "id"}
+            for row in connection.execute(select(schema.trace).order_by(schema.trace.c.trace_id))
+        ]
+        series = {row.id: tuple(row)[1:] for row in connection.execute(select(schema.series))}
+        actors = {row.id: tuple(row)[1:] for row in connection.execute(select(schema.actor))}
+        named = {"series": series, "actor": actors}
+        sums = {
+            table.name: sorted(
+                repr([named[name][value] if name in named else rounded(value) for name, value in row._mapping.items()])
+                for row in connection.execute(select(table))
+                if row._mapping.get("count", 1)
+                and row._mapping.get("counts", 1)
+                and row._mapping.get("spent", 1)  # what was corrected to nothing is as good as absent
+            )
+            for table in ROLLUPS
+        }
+    for trace in traces:
+        trace["cost"] = rounded(trace["cost"])
+    return {"traces": traces, **sums}
+
+
+def rounded(value: Any) -> Any:
+    """Return an answer without the last digits of its numbers, which depend on the order of summing."""
+    if isinstance(value, dict):
+        return {name: rounded(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
+    return float(f"{value:.12g}") if isinstance(value, float) else value

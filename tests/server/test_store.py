@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from server_support import MS, Client, NewStore, chat_trace, make_span
+from server_support import MS, Client, NewStore, chat_trace, everything, make_span
 from sqlalchemy import select
 
 from otelkit.mapping.otlp import encode_spans
@@ -25,35 +25,6 @@ from otelkit.server.storage.buckets import GROWTH, bucket_of, merge_counts, pack
 from otelkit.server.storage.spent import Interval, charged_kinds, self_times
 
 STORES = ("sqlite", "postgres")
-ROLLUPS = (*schema.ROLL.values(), *schema.HIST.values(), *schema.KIND.values(), schema.actor_hour)
-
-
-def everything(server: Server) -> dict[str, list[Any]]:
-    """Return the derived rows, without what only numbers them."""
-    with server.database.reading() as connection:
-        traces = [
-            {name: value for name, value in row._mapping.items() if name != "id"}
-            for row in connection.execute(select(schema.trace).order_by(schema.trace.c.trace_id))
-        ]
-        series = {row.id: tuple(row)[1:] for row in connection.execute(select(schema.series))}
-        actors = {row.id: tuple(row)[1:] for row in connection.execute(select(schema.actor))}
-        named = {"series": series, "actor": actors}
-        sums = {
-            table.name: sorted(
-                repr([named[name][value] if name in named else _rounded(value) for name, value in row._mapping.items()])
-                for row in connection.execute(select(table))
-                if row._mapping.get("count", 1)
-                and row._mapping.get("counts", 1)  # what was corrected to nothing is as good as absent
-            )
-            for table in ROLLUPS
-        }
-    for trace in traces:
-        trace["cost"] = _rounded(trace["cost"])
-    return {"traces": traces, **sums}
-
-
-def _rounded(value: Any) -> Any:
-    return round(value, 12) if isinstance(value, float) else value
 
 
 def test_a_repeated_batch_changes_nothing(server: Server, client: Client) -> None:
