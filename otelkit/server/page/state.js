@@ -86,7 +86,7 @@ export function listen() {
   addEventListener("click", (event) => {
     if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     const link = event.target instanceof Element ? /** @type {HTMLAnchorElement|null} */ (event.target.closest("a[href]")) : null;
-    if (!link || link.origin !== location.origin || link.target) return;
+    if (!link || link.origin !== location.origin || link.target || link.hasAttribute("download")) return;
     event.preventDefault();
     go(link.pathname + link.search, { keepScroll: link.hasAttribute("data-keep") });
   });

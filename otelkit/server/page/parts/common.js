@@ -28,7 +28,7 @@ export const Dot = ({ tone, label }) => html`<i class=${`dot ${tone}`} role="img
 
 /**
  * A button that copies a text and says so.
- * @param {{text: string, label?: string, className?: string, children?: any}} props
+ * @param {{text: string|(() => Promise<string>), label?: string, className?: string, children?: any}} props
  */
 export function Copy({ text, label = "Copy", className = "btn", children }) {
   const [done, setDone] = useState("");
@@ -40,7 +40,7 @@ export function Copy({ text, label = "Copy", className = "btn", children }) {
     event.preventDefault();
     event.stopPropagation();
     try {
-      await navigator.clipboard.writeText(text);
+      await navigator.clipboard.writeText(typeof text === "string" ? text : await text());
       setDone("Copied");
     } catch {
       setDone("Not allowed by the browser");

@@ -1,11 +1,12 @@
 /** Everything about one span: its messages, attributes, logs, and the record itself. */
 
 import { ask } from "../api.js";
-import { exactTime, duration, plural, short } from "../format.js";
+import { exactTime, duration, money, plural, short } from "../format.js";
 import { cls, html, useEffect, useState } from "../html.js";
 import { address, change } from "../state.js";
 import { TokenBar } from "./bars.js";
 import { Copy, Duration, Mark, Trouble, Waiting } from "./common.js";
+import { curlOf, requestOf } from "./curl.js";
 import { Attributes, Facts } from "./keyvalue.js";
 import { LogRows } from "./logrows.js";
 import { Body, Messages } from "./messages.js";
@@ -102,7 +103,9 @@ const Raised = ({ attributes, said }) => html`
 const AttributesTab = ({ span, query }) => html`
   ${span.status === "error" && html`<${Failure} span=${span} />`}
   <${Facts} rows=${[
-    ["Started", exactTime(span.start)], ["Service", span.service], ["Does", span.step], ["Kind", span.otel_kind], ["Own time", duration(span.self_ms)],
+    ["Started", exactTime(span.start)], ["Service", span.service], ["Does", span.step], ["Kind", span.otel_kind], ["Own time", span.self_ms === undefined ? "" : duration(span.self_ms)],
+    ["Waited for", span.critical?.length ? `${duration(span.critical.reduce((sum, [, length]) => sum + length, 0))} of the critical path` : ""],
+    ["Clock", span.clock_ms ? `differs by ${duration(Math.abs(span.clock_ms))}; moved into the call that started it` : ""],
     ["Span", html`<${Copy} className="id" text=${span.span_id} label="Copy the span id">${span.span_id}<//>`],
   ]} />
   ${span.duplicate && html`<p class="dim">Another span already counts this call: its tokens and cost are in that one.</p>`}
@@ -121,8 +124,35 @@ const LogsTab = ({ trace, mine, all }) => html`
 
 /** @param {{trace: any, span: any}} props */
 function RawTab({ trace, span }) {
-  const text = JSON.stringify(span, null, 2);
+  const { parent, ...record } = span; // a place in a list, not part of the record
+  const text = JSON.stringify(record, null, 2);
+  const request = requestOf(span);
   return html`
-    <div class="raw-tools"><${Copy} text=${text} label="Copy JSON" /><${Copy} text=${`curl -s '${location.origin}/api/traces/${trace.trace_id}/spans/${span.span_id}'`} label="Copy as curl" /></div>
+    <div class="raw-tools">
+      <${Copy} text=${text} label="Copy JSON" /><${Copy} text=${curlOf(`${location.origin}/api/traces/${trace.trace_id}/spans/${span.span_id}`)} label="Copy as curl" />
+      ${request && html`<${Copy} text=${request} label="Copy its request" />`}
+    </div>
     <${Body} text=${text} />`;
+}
+
+/**
+ * Equal steps in a row: what they took together, and the ones worth a look.
+ * @param {{run: import("./rows.js").Run, spans: any[], onSelect: (id: string) => void}} props
+ */
+export function RunDetails({ run, spans, onSelect }) {
+  const members = run.places.map((at) => spans[at]);
+  const lengths = members.map(({ duration_ms: length }) => length).sort((one, other) => one - other);
+  const slowest = [...members].sort((one, other) => other.duration_ms - one.duration_ms).slice(0, 5);
+  const failed = members.filter(({ status }) => status === "error").slice(0, 5);
+  const cost = members.reduce((sum, { cost_usd: usd }) => (usd === null ? sum : (sum || 0) + usd), null);
+  const list = (some) => some.map((span) => html`<button type="button" class="member" key=${span.span_id} onClick=${() => onSelect(span.span_id)}>
+    <span class="dim">at ${duration(span.offset_ms)}</span><span class="num"><${Duration} ms=${span.duration_ms} /></span></button>`);
+  return html`
+    <div class="dh"><h2><${Mark} kind=${run.kind} /><bdi>${members.length} × ${run.name}</bdi></h2><span class="dim nowrap"><${Duration} ms=${run.total} /> in all</span></div>
+    <${Facts} rows=${[
+      ["Service", run.service], ["From, to", `${duration(run.from)} – ${duration(run.to)}`], ["Median", duration(lengths[Math.floor(lengths.length / 2)])],
+      ["Longest", duration(lengths.at(-1))], ["Failed", run.failed ? plural(run.failed, "span") : "none"], ["Cost", cost === null ? "" : money(cost)],
+    ]} />
+    ${failed.length > 0 && html`<h3>Failed</h3>${list(failed)}`}
+    <h3>Longest</h3>${list(slowest)}`;
 }

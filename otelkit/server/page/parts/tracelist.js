@@ -6,6 +6,9 @@ import { address, here } from "../state.js";
 import { SplitBar } from "./bars.js";
 import { Dot, Duration } from "./common.js";
 
+/** What is said of one trace only and does not go along to another. */
+export const ELSEWHERE = { span: null, tab: null, find: null, zoom: null };
+
 /**
  * @param {{rows: any[], query: import("../state.js").Query, selected?: string, heads?: boolean, narrow?: boolean}} props rows of `/api/traces`
  */
@@ -19,7 +22,7 @@ export const TraceList = ({ rows, query, selected, heads, narrow }) => html`
 function Row({ row, query, on }) {
   const bad = row.status === "error";
   return html`
-    <a class=${cls("tr", on && "on")} data-row href=${address("traces", { ...query, trace: row.trace_id, span: null, tab: null })} aria-current=${on ? "true" : undefined}>
+    <a class=${cls("tr", on && "on")} data-row href=${address("traces", { ...query, trace: row.trace_id, ...ELSEWHERE })} aria-current=${on ? "true" : undefined}>
       <${Dot} tone=${bad ? "bad" : row.complete ? "good" : "open"} label=${bad ? "failed" : row.complete ? "ok" : "still running, or its first span is lost"} />
       <span class="what">
         <span class="q"><bdi>${row.title}</bdi>${row.output && row.input && html`<span class="a"> → <bdi>${row.output}</bdi></span>`}</span>
@@ -66,4 +69,4 @@ export function costOf(row) {
 export const started = (start) => `${exactTime(start)}, ${ago(start)}`;
 
 /** The address of the list that a trace was opened from. @param {import("../state.js").Query} query */
-export const listAddress = (query) => address(here().page, { ...query, trace: null, span: null, tab: null });
+export const listAddress = (query) => address(here().page, { ...query, trace: null, ...ELSEWHERE, view: null, heat: null, path: null });
