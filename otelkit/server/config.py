@@ -27,12 +27,14 @@ class ServerConfig:
 
     ``database`` is a file, ``:temp:`` for one that is deleted when the server stops, or a PostgreSQL URL.
     ``keep_content`` False drops prompts, completions and other content even where the sender sent it; True keeps what
-    arrives, because the sender has already decided. ``keep`` and ``max_size`` say when the oldest records are deleted;
+    arrives, because the sender has already decided. ``grpc_port`` is where OTLP/gRPC is received, None for nowhere.
+    ``head_seconds`` and ``request_seconds`` are how long a request's headers and its body may take. ``keep`` and ``max_size`` say when the oldest records are deleted;
     0 is never.
     """
 
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
+    grpc_port: int | None = None
     database: str = field(default=TEMPORARY, repr=False)  # may hold a password
     prices: Path | None = None
     free_providers: tuple[str, ...] = ()
@@ -40,6 +42,9 @@ class ServerConfig:
     max_body: int = 16 * 1024 * 1024
     max_decoded: int = 64 * 1024 * 1024
     max_waiting: int = 96 * 1024 * 1024
+    max_connections: int = 4_000
+    head_seconds: float = 10.0
+    request_seconds: float = 60.0
     max_series: int = 20_000
     keep: int = 30 * 86_400
     max_size: int = 0
@@ -54,8 +59,9 @@ class ServerConfig:
             )
         if database_url(self.database) is not None and self.max_size:
             raise SettingsError("a limit of size is for a file; in PostgreSQL limit the age (OTELKIT_KEEP, --keep)")
-        if not 0 <= self.port <= 65535:
-            raise SettingsError(f"port {self.port} is not a port: allowed are 1 to 65535, and 0 for any free one")
+        for port in (self.port, self.grpc_port or 0):
+            if not 0 <= port <= 65535:
+                raise SettingsError(f"port {port} is not a port: allowed are 1 to 65535, and 0 for any free one")
         if self.prices is not None and not self.prices.is_file():
             raise SettingsError(f"the price file {self.prices} does not exist")
 

@@ -1,8 +1,8 @@
 """From a request's body to committed rows: one thread that decodes, stores, and only then acknowledges.
 
 What waits when the thread comes round is stored in one transaction (group commit) and answered batch by batch after
-COMMIT. What may wait is bounded in bytes, the batch being worked on included; beyond that :class:`BusyError` tells the
-sender to come back.
+COMMIT. What may wait is bounded in bytes, from the first one that is read until the answer; beyond that
+:class:`BusyError` tells the sender to come back. What is unpacked at a time is bounded as well.
 """
 
 from __future__ import annotations
@@ -10,25 +10,26 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import zlib
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from sqlalchemy import Connection
 
 from otelkit.errors import DecodeError, OtelkitError, StorageError
 from otelkit.mapping.otlp import Decoded, decode_logs, decode_metrics, decode_spans
+from otelkit.server.encodings import TooLargeError, decompress
 from otelkit.server.storage.store import Batch, Store
 
-__all__ = ["Accepted", "BusyError", "Pipeline", "Progress", "TooLargeError"]
+__all__ = ["Accepted", "BusyError", "Pipeline", "Progress"]
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 _GROUP_BYTES: Final = 4 * 1024 * 1024
 _GROUP_BATCHES: Final = 64
+_STORED_AT_ONCE: Final = 32 * 1024 * 1024  # bytes of decompressed bodies in one transaction
 _DECODE: Final[dict[str, Callable[..., Decoded[Any]]]] = {
     "spans": decode_spans,
     "logs": decode_logs,
@@ -38,10 +39,6 @@ _DECODE: Final[dict[str, Callable[..., Decoded[Any]]]] = {
 
 class BusyError(OtelkitError):
     """Too much is waiting already; nothing was taken."""
-
-
-class TooLargeError(OtelkitError):
-    """A body is larger than the server reads, compressed or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +68,12 @@ class Progress:
 class _Waiting:
     signal: str
     body: bytes
-    gzipped: bool
+    encoding: str
     json: bool
     future: Future[Accepted]
+
+
+_Ready: TypeAlias = tuple[_Waiting, Decoded[Any]]
 
 
 @dataclass(slots=True)
@@ -110,22 +110,37 @@ class Pipeline:
         if self._thread is not None:
             self._thread.join(timeout)
 
-    def submit(self, signal: str, body: bytes, *, gzipped: bool, json: bool) -> Future[Accepted]:
-        """Queue one request's body (``signal``: spans, logs, points) and return what will become of it.
-
-        The future raises DecodeError, :class:`TooLargeError`, StorageFullError or StorageError.
+    def hold(self, size: int) -> None:
+        """Make room for bytes of a body that is being read, before they are kept.
 
         Raises:
-            BusyError: too much is waiting.
+            BusyError: there is none; nothing is held.
+        """
+        with self._wake:
+            if self._stopping or self._waiting_bytes + size > self._max_waiting:
+                raise BusyError("the server is stopping" if self._stopping else "too much is waiting to be stored")
+            self._waiting_bytes += size
+
+    def release(self, size: int) -> None:
+        """Give back what was held for a body that will not be submitted."""
+        with self._wake:
+            self._waiting_bytes -= size
+
+    def submit(self, signal: str, body: bytes, *, encoding: str, json: bool) -> Future[Accepted]:
+        """Queue one request's body, for which room is held, and return what will become of it.
+
+        ``signal`` is spans, logs or points, ``encoding`` one of ``encodings.ENCODINGS``. The future raises DecodeError,
+        TooLargeError, StorageFullError, StorageError, or :class:`BusyError` where the server stops before.
         """
         future: Future[Accepted] = Future()
         future.set_running_or_notify_cancel()  # from here on a sender that hangs up cannot cancel it
         with self._wake:
-            if self._stopping or self._waiting_bytes + len(body) > self._max_waiting:
-                raise BusyError("the server is stopping" if self._stopping else "too much is waiting to be stored")
-            self._queue.append(_Waiting(signal, body, gzipped, json, future))
-            self._waiting_bytes += len(body)
-            self._wake.notify()
+            if self._stopping:
+                self._waiting_bytes -= len(body)
+                future.set_exception(BusyError("the server is stopping"))
+            else:
+                self._queue.append(_Waiting(signal, body, encoding, json, future))
+                self._wake.notify()
         return future
 
     def run(self, work: Callable[[Connection], T]) -> Future[T]:
@@ -191,14 +206,23 @@ class Pipeline:
         order.future.set_result(answer)
 
     def _work(self, group: Sequence[_Waiting]) -> None:
-        ready: list[tuple[_Waiting, Decoded[Any]]] = []
+        ready: list[_Ready] = []
+        size = 0
         for item in group:
             try:
-                ready.append((item, self._decoded(item)))
+                body = decompress(item.body, item.encoding, self._max_decoded)
+                ready.append((item, _DECODE[item.signal](body, json=item.json)))
             except (DecodeError, TooLargeError) as error:
                 item.future.set_exception(error)
-        if not ready:
-            return
+                continue
+            size += len(body)
+            if size >= _STORED_AT_ONCE:
+                self._keep(ready)
+                ready, size = [], 0
+        if ready:
+            self._keep(ready)
+
+    def _keep(self, ready: Sequence[_Ready]) -> None:
         try:
             self._store.write([Batch(item.signal, decoded.records) for item, decoded in ready])
         except StorageError as error:
@@ -210,11 +234,7 @@ class Pipeline:
         for item, decoded in ready:
             item.future.set_result(Accepted(decoded.rejected))
 
-    def _decoded(self, item: _Waiting) -> Decoded[Any]:
-        body = inflate(item.body, self._max_decoded) if item.gzipped else item.body
-        return _DECODE[item.signal](body, json=item.json)
-
-    def _count(self, ready: Sequence[tuple[_Waiting, Decoded[Any]]]) -> None:
+    def _count(self, ready: Sequence[_Ready]) -> None:
         progress = self.progress
         progress.failure = None
         progress.revision += 1
@@ -233,20 +253,3 @@ def _fail(group: Sequence[_Waiting], error: Exception) -> None:
     for item in group:
         if not item.future.done():
             item.future.set_exception(error)
-
-
-def inflate(body: bytes, limit: int) -> bytes:
-    """Return the gunzipped body; raise DecodeError for what is not gzip, :class:`TooLargeError` beyond ``limit``."""
-    out, rest = bytearray(), body
-    try:
-        while rest:  # gzip allows several members one after the other
-            stream = zlib.decompressobj(wbits=31)
-            out += stream.decompress(rest, limit + 1 - len(out))
-            if len(out) > limit:
-                raise TooLargeError(f"the body is larger than {limit} bytes when decompressed")
-            if not stream.eof:
-                raise DecodeError("the gzip body ends too early")
-            rest = stream.unused_data
-    except zlib.error as error:
-        raise DecodeError(f"the body is not gzip: {error}") from error
-    return bytes(out)

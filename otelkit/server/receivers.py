@@ -8,64 +8,37 @@ large or of another media type, 429 while too much is waiting and 503 while noth
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from google.protobuf.json_format import MessageToJson
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from otelkit.errors import DecodeError, StorageError, StorageFullError
+from otelkit.errors import OtelkitError
+from otelkit.server.encodings import ENCODINGS, TooLargeError
 from otelkit.server.permissions import PermittedRoute
-from otelkit.server.pipeline import Accepted, BusyError, Pipeline, TooLargeError
+from otelkit.server.pipeline import Accepted, Pipeline
+from otelkit.server.signals import INVALID, SIGNALS, Refusal, Signal, refusal_of
 
 __all__ = ["otlp_routes"]
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
-_RETRY_BUSY: Final = "1"
-_RETRY_FULL: Final = "30"
-_RETRY_FAILING: Final = "5"
-
-# google.rpc.Code
-_INVALID: Final = 3
-_EXHAUSTED: Final = 8
-_UNAVAILABLE: Final = 14
 
 
-class _Signal(NamedTuple):
-    path: str
-    name: str
-    response: Any
-    rejected: str
-
-
-_SIGNALS: Final = (
-    _Signal("/v1/traces", "spans", ExportTraceServiceResponse, "rejected_spans"),
-    _Signal("/v1/logs", "logs", ExportLogsServiceResponse, "rejected_log_records"),
-    _Signal("/v1/metrics", "points", ExportMetricsServiceResponse, "rejected_data_points"),
-)
-
-
-class _RefusedError(Exception):
-    """The request is answered with an error."""
-
-    def __init__(self, status: int, code: int, message: str, retry_after: str | None = None) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message, self.retry_after = status, code, message, retry_after
+class _UnsupportedError(OtelkitError):
+    """A media type or content encoding that is not read."""
 
 
 def otlp_routes(pipeline: Pipeline, max_body: int) -> list[PermittedRoute]:
     """Return the three routes."""
-    receivers = [(signal.path, _Receiver(signal, pipeline, max_body).receive) for signal in _SIGNALS]
+    receivers = [(signal.path, _Receiver(signal, pipeline, max_body).receive) for signal in SIGNALS]
     return [PermittedRoute(path, receive, methods=["POST"], permission="ingest") for path, receive in receivers]
 
 
 class _Receiver:
-    def __init__(self, signal: _Signal, pipeline: Pipeline, max_body: int) -> None:
+    def __init__(self, signal: Signal, pipeline: Pipeline, max_body: int) -> None:
         self._signal = signal
         self._pipeline = pipeline
         self._max_body = max_body
@@ -76,66 +49,56 @@ class _Receiver:
         json = media == JSON
         try:
             if media not in (PROTOBUF, JSON):
-                raise _RefusedError(415, _INVALID, f"send {PROTOBUF} or {JSON}")
-            gzipped = _is_gzipped(request)
-            accepted = await self._stored(await _body(request, self._max_body), gzipped, json)
-        except _RefusedError as refused:
-            return _error(refused, json)
+                raise _UnsupportedError(f"send {PROTOBUF} or {JSON}")
+            encoding = _encoding(request)
+            body = await self._body(request)
+            future = self._pipeline.submit(self._signal.name, body, encoding=encoding, json=json)
+            del body  # it may be large, and the answer may take a while
+            return self._answer(await asyncio.wrap_future(future), json)
+        except _UnsupportedError as error:
+            return _error(Refusal(415, INVALID, str(error)), json)
+        except OtelkitError as error:
+            return _error(refusal_of(error), json)
         except ClientDisconnect:
             return Response(status_code=400)
-        return self._answer(accepted, json)
 
-    async def _stored(self, body: bytes, gzipped: bool, json: bool) -> Accepted:
+    async def _body(self, request: Request) -> bytes:
+        """Read the body, for which the pipeline holds room from then on."""
+        length = request.headers.get("content-length", "")
+        if length.isdigit() and int(length) > self._max_body:
+            raise self._too_large()
+        body = bytearray()
         try:
-            future = self._pipeline.submit(self._signal.name, body, gzipped=gzipped, json=json)
-            return await asyncio.wrap_future(future)
-        except DecodeError as error:
-            raise _RefusedError(400, _INVALID, str(error)) from error
-        except TooLargeError as error:
-            raise _RefusedError(413, _INVALID, str(error)) from error
-        except BusyError as error:
-            raise _RefusedError(429, _EXHAUSTED, str(error), _RETRY_BUSY) from error
-        except StorageFullError as error:
-            raise _RefusedError(503, _UNAVAILABLE, str(error), _RETRY_FULL) from error
-        except StorageError as error:
-            raise _RefusedError(503, _UNAVAILABLE, str(error), _RETRY_FAILING) from error
+            async for chunk in request.stream():
+                if len(body) + len(chunk) > self._max_body:
+                    raise self._too_large()
+                self._pipeline.hold(len(chunk))
+                body += chunk
+        except BaseException:
+            self._pipeline.release(len(body))
+            raise
+        return bytes(body)
+
+    def _too_large(self) -> TooLargeError:
+        return TooLargeError(f"the body is larger than {self._max_body} bytes: send smaller batches")
 
     def _answer(self, accepted: Accepted, json: bool) -> Response:
         if not accepted.rejected and not json:
             return Response(self._success, media_type=PROTOBUF)
-        message = self._signal.response()
-        if accepted.rejected:
-            setattr(message.partial_success, self._signal.rejected, sum(accepted.rejected.values()))
-            message.partial_success.error_message = "rejected: " + ", ".join(
-                f"{count} × {reason}" for reason, count in sorted(accepted.rejected.items())
-            )
-        return _message(message, 200, json)
+        return _message(self._signal.answer(accepted), 200, json)
 
 
-def _is_gzipped(request: Request) -> bool:
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("gzip", "identity", ""):
-        raise _RefusedError(415, _INVALID, f"content encoding {encoding[:40]!r} is not supported: gzip or identity")
-    return encoding == "gzip"
+def _encoding(request: Request) -> str:
+    encoding = request.headers.get("content-encoding", "").strip().lower() or "identity"
+    if encoding not in ENCODINGS:
+        raise _UnsupportedError(f"content encoding {encoding[:40]!r} is not read: {', '.join(ENCODINGS)} are")
+    return encoding
 
 
-async def _body(request: Request, limit: int) -> bytes:
-    too_large = _RefusedError(413, _INVALID, f"the body is larger than {limit} bytes: send smaller batches")
-    length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > limit:
-        raise too_large
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise too_large
-    return bytes(body)
-
-
-def _error(refused: _RefusedError, json: bool) -> Response:
-    response = _message(Status(code=refused.code, message=refused.message), refused.status, json)
-    if refused.retry_after:
-        response.headers["Retry-After"] = refused.retry_after
+def _error(refusal: Refusal, json: bool) -> Response:
+    response = _message(Status(code=refusal.code, message=refusal.message), refusal.status, json)
+    if refusal.retry_after is not None:
+        response.headers["Retry-After"] = str(refusal.retry_after)
     return response
 
 

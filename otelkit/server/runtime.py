@@ -10,14 +10,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
-from otelkit.errors import OtelkitError, SettingsError
+from otelkit.errors import MissingExtraError, OtelkitError, SettingsError
 from otelkit.mapping.redaction import Redactor
 from otelkit.server.app import build_app
 from otelkit.server.config import ServerConfig
+from otelkit.server.connections import allow_connections, limited_protocol
 from otelkit.server.enrich import Enricher
 from otelkit.server.insights.status import Status
 from otelkit.server.pipeline import Pipeline
@@ -25,6 +26,9 @@ from otelkit.server.prices import open_prices, warm_up
 from otelkit.server.storage.database import Database
 from otelkit.server.storage.store import Store
 from otelkit.settings import package_version
+
+if TYPE_CHECKING:
+    from otelkit.server.grpc_receiver import GrpcReceiver
 
 __all__ = ["Server"]
 
@@ -67,16 +71,18 @@ class Server:
             uvicorn.Config(
                 self.app,
                 loop="auto",
-                http="auto",
+                http=limited_protocol(head_seconds=self.config.head_seconds, request_seconds=self.config.request_seconds),
                 lifespan="off",
                 log_level="warning",
                 access_log=False,
                 server_header=False,
                 backlog=512,
                 timeout_keep_alive=75,
+                limit_concurrency=self.config.max_connections,
                 timeout_graceful_shutdown=5,
             )
         )
+        self._grpc = self._open_grpc()
         self._thread: threading.Thread | None = None
         self._stopped = False
 
@@ -90,6 +96,11 @@ class Server:
         """Where page, API and OTLP are."""
         host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
         return f"http://{host}:{self.port}"
+
+    @property
+    def grpc_port(self) -> int | None:
+        """The port of OTLP/gRPC, None where it is not served."""
+        return self._grpc.port if self._grpc else None
 
     def start(self) -> Server:
         """Serve in a thread and return once requests are answered."""
@@ -122,11 +133,12 @@ class Server:
             return
         self._stopped = True
         self._uvicorn.should_exit = True
+        if self._grpc is not None:
+            self._grpc.stop()
         if self._thread is not None:
             self._thread.join(15)
         self.pipeline.stop()
-        self.database.close()
-        self._socket.close()
+        self._close()
 
     def __enter__(self) -> Server:
         return self.start()
@@ -136,8 +148,31 @@ class Server:
     ) -> None:
         self.stop()
 
+    def _open_grpc(self) -> GrpcReceiver | None:
+        if self.config.grpc_port is None:
+            return None
+        try:
+            from otelkit.server.grpc_receiver import GrpcReceiver
+
+            return GrpcReceiver(
+                self.pipeline, self.config.host, self.config.grpc_port, max_body=self.config.max_body
+            )
+        except ImportError as error:
+            self._close()
+            raise MissingExtraError("OTLP/gRPC", "grpc") from error
+        except OtelkitError:
+            self._close()
+            raise
+
+    def _close(self) -> None:
+        self.database.close()
+        self._socket.close()
+
     def _begin(self) -> None:
+        allow_connections()
         self.pipeline.start()
+        if self._grpc is not None:
+            self._grpc.start()
         # Reading the price list takes longer than everything else at start, so nobody waits for it.
         threading.Thread(target=warm_up, args=(self._prices,), name="otelkit-prices", daemon=True).start()
 

@@ -1,0 +1,90 @@
+"""OTLP/gRPC: the three ``Export`` services on a port of their own (4317), answered as the OTLP specification says.
+
+Bodies are handed on as they came, to the same pipeline as OTLP/HTTP's. What can be tried again is UNAVAILABLE, or
+RESOURCE_EXHAUSTED with a ``RetryInfo`` that says when. Needs the extra ``grpc``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
+
+from otelkit.errors import OtelkitError, SettingsError
+from otelkit.server.pipeline import Pipeline
+from otelkit.server.signals import SIGNALS, Refusal, Signal, refusal_of
+
+__all__ = ["GrpcReceiver"]
+
+# A call waits in a thread for its COMMIT; together they share one, so more threads would only hold more bodies.
+_THREADS: Final = 16
+_WAITING_CALLS: Final = 256
+_CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
+_DETAILS: Final = "grpc-status-details-bin"
+
+
+class GrpcReceiver:
+    """Listens as soon as it is made, answers from :meth:`start` on.
+
+    Raises:
+        SettingsError: the port is taken.
+    """
+
+    def __init__(self, pipeline: Pipeline, host: str, port: int, *, max_body: int) -> None:
+        self._server = grpc.server(
+            ThreadPoolExecutor(_THREADS, thread_name_prefix="otelkit-grpc"),
+            handlers=[_service(signal, pipeline) for signal in SIGNALS],
+            options=[
+                ("grpc.max_receive_message_length", max_body),
+                ("grpc.so_reuseport", 0),  # a port that is taken is an error, not to be shared
+                ("grpc.keepalive_time_ms", 60_000),
+            ],
+            maximum_concurrent_rpcs=_WAITING_CALLS,
+        )
+        address = f"[{host.strip('[]')}]" if ":" in host else host
+        try:
+            self.port = self._server.add_insecure_port(f"{address}:{port}")
+        except RuntimeError:
+            self.port = 0
+        if not self.port:
+            raise SettingsError(
+                f"port {port} on {host} cannot be used for OTLP/gRPC: another program may have it; choose another with "
+                "--grpc-port, or --grpc-port off for none"
+            )
+
+    def start(self) -> None:
+        """Answer calls."""
+        self._server.start()
+
+    def stop(self, grace: float = 5.0) -> None:
+        """Take no more calls, answer those that are here, then stop."""
+        self._server.stop(grace).wait(grace + 1)
+
+
+def _service(signal: Signal, pipeline: Pipeline) -> grpc.GenericRpcHandler:
+    def export(body: bytes, context: grpc.ServicerContext) -> Any:
+        try:
+            pipeline.hold(len(body))
+            accepted = pipeline.submit(signal.name, body, encoding="identity", json=False).result()
+        except OtelkitError as error:
+            _abort(context, refusal_of(error))
+        return signal.answer(accepted)
+
+    serialize: Callable[[Any], bytes] = signal.response.SerializeToString
+    method = grpc.unary_unary_rpc_method_handler(export, response_serializer=serialize)
+    return grpc.method_handlers_generic_handler(signal.service, {"Export": method})
+
+
+def _abort(context: grpc.ServicerContext, refusal: Refusal) -> None:
+    if refusal.retry_after is not None:
+        again = AnyMessage()
+        again.Pack(RetryInfo(retry_delay=Duration(seconds=refusal.retry_after)))
+        status = Status(code=refusal.code, message=refusal.message, details=[again])
+        context.set_trailing_metadata(((_DETAILS, status.SerializeToString()),))
+    context.abort(_CODES[refusal.code], refusal.message)
