@@ -250,7 +250,7 @@ def test_what_cannot_work_is_said_at_start(tmp_path: Path) -> None:
             Server(ServerConfig(port=0, database=str(tmp_path / "a.db")))
     broken = tmp_path / "broken.db"
     broken.write_bytes(b"this is no database at all, whatever its name says" * 100)
-    with pytest.raises(StorageError, match="cannot be opened as a database"):
+    with pytest.raises(StorageError, match="no database of otelkit"):
         Server(ServerConfig(port=0, database=str(broken)))
     prices = tmp_path / "prices.toml"
     prices.write_text("not = [toml")

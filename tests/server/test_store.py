@@ -240,7 +240,7 @@ def test_a_trace_longer_than_is_looked_at_again_is_still_counted_once(server: Se
     row = client.ask("/api/traces")["traces"][0]
     assert (row["spans"], row["complete"], row["duration_ms"]) == (1201, True, 5000)
     shown = client.ask(f"/api/traces/{row['trace_id']}")
-    assert (shown["detail"], len(shown["spans"]), shown["spans"][0]["children"]) == (False, 1201, 1200)
+    assert (shown["detail"], shown["spans"], len(shown["columns"]["span_id"])) == (False, None, 1201)
     one = client.ask(f"/api/traces/{row['trace_id']}/spans/{children[5].span_id.hex()}")["span"]
     assert (one["name"], one["scope"]) == ("child", {"name": "tests", "version": "1"})
 

@@ -75,7 +75,7 @@ class Status:
                 {"signal": signal, "reason": _REASONS.get(reason, reason), "count": count}
                 for (signal, reason), count in progress.rejected.most_common(20)
             ],
-            "hints": self._hints(connection, now),
+            "hints": [*([notice] if (notice := self._database.dialect.notice) else []), *self._hints(connection, now)],
             "snippet": (
                 f"export OTEL_EXPORTER_OTLP_ENDPOINT={address}\n"
                 "export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n"

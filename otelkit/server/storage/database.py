@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from otelkit.errors import MissingExtraError, StorageError
+from otelkit.errors import MissingExtraError
 from otelkit.server.config import database_url
-from otelkit.server.storage import schema
+from otelkit.server.storage import migrations
 from otelkit.server.storage.dialect import Dialect
 from otelkit.server.storage.sqlite import SQLite
 
@@ -27,7 +27,7 @@ class Database:
     def __init__(self, location: str, *, cache: int = 32 * 1024 * 1024) -> None:
         self.dialect = _opened(location, cache)
         try:
-            self._check_version()
+            self._prepare()
         except BaseException:
             self.close()
             raise
@@ -47,6 +47,8 @@ class Database:
             with self.dialect.writer.begin() as connection:
                 yield connection
         except (DBAPIError, OSError) as error:
+            if self.dialect.replace(error):
+                self._prepare()
             raise self.dialect.error(error, "write") from error
 
     @contextmanager
@@ -62,13 +64,9 @@ class Database:
         """Close every connection, let go of the lock, delete a temporary file; may be called twice."""
         self.dialect.close()
 
-    def _check_version(self) -> None:
+    def _prepare(self) -> None:
         with self.writing() as connection:
-            found = connection.execute(select(schema.meta.c.value).where(schema.meta.c.key == "schema")).scalar()
-            if found is None:
-                connection.execute(schema.meta.insert().values(key="schema", value=str(schema.SCHEMA_VERSION)))
-            elif int(found) > schema.SCHEMA_VERSION:
-                raise StorageError(f"{self.location} was written by a newer otelkit (schema {found}): upgrade otelkit")
+            migrations.prepare(connection)
 
 
 def _opened(location: str, cache: int) -> Dialect:

@@ -26,14 +26,25 @@ ENGINE_OPTION: Final = "otelkit_dialect"
 class Dialect(Protocol):
     """An opened database of one product.
 
-    ``location`` says where it is as people may read it, never with a password.
+    ``location`` says where it is as people may read it, never with a password; ``notice`` is what its owner must be
+    told about it, None for nothing.
     ``writer`` has a single connection, whose transactions exclude every other writer of the same database; ``reader``
     has a few, whose transactions see one moment.
     """
 
     location: str
+    notice: str | None
     writer: Engine
     reader: Engine
+
+    def create(self, connection: Connection) -> None:
+        """Make the tables and indexes that are missing."""
+
+    def back_up(self, name: str) -> str | None:
+        """Copy everything committed so far beside the original and return where; None where that is not our job."""
+
+    def replace(self, error: BaseException) -> bool:
+        """Where the error says that the database is damaged, set it aside and begin an empty one; say whether."""
 
     def insert(self, table: Table, *, ignore: bool = False) -> Write:
         """Return what inserts rows; with ``ignore`` a row whose key exists changes nothing."""

@@ -101,8 +101,9 @@ class PayloadWriter:
             data = zstandard.train_dictionary(_DICTIONARY_BYTES, samples, level=_LEVEL).as_bytes()
         except zstandard.ZstdError:  # too alike or too few: plain zstd does, and later samples may do better
             return
-        connection.execute(schema.dictionary.insert().values(id=1, data=data))
-        self._use(1, data)
+        number = zstandard.ZstdCompressionDict(data).dict_id()  # of its own, so that no other is taken for it
+        connection.execute(schema.dictionary.insert().values(id=number, data=data))
+        self._use(number, data)
 
     def _use(self, number: int, data: bytes) -> None:
         self._dict_id = number

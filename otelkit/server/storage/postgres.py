@@ -37,7 +37,6 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import TSVECTOR, dialect, insert
-from sqlalchemy.exc import DBAPIError
 
 from otelkit.errors import StorageError, StorageFullError
 from otelkit.server.storage import schema
@@ -68,27 +67,28 @@ _WORD_INDEXES: Final = [f"CREATE INDEX IF NOT EXISTS {name}_words ON {name} USIN
 
 
 class PostgreSQL:
-    """A database that other servers may write to as well; the ``Dialect`` of PostgreSQL.
-
-    Raises :class:`StorageError` where it cannot be reached or refuses what a store needs.
-    """
+    """A database that other servers may write to as well; the ``Dialect`` of PostgreSQL."""
 
     def __init__(self, url: URL) -> None:
         self.location = f"postgresql://{url.username or ''}@{url.host or ''}:{url.port or 5432}/{url.database or ''}"
+        self.notice: str | None = None
         self._name = uuid.uuid4().hex
         self._url = url.set(drivername="postgresql+psycopg")
         self.writer = self._engine(_prepare_writer, pool_size=1)
         self.reader = self._engine(_prepare_reader, pool_size=4, isolation_level="REPEATABLE READ")
         event.listen(self.writer, "begin", _take_turn)
-        try:
-            with self.writer.begin() as connection:
-                schema.metadata.create_all(connection)
-                _texts.create_all(connection)
-                for statement in _WORD_INDEXES:
-                    connection.exec_driver_sql(statement)
-        except DBAPIError as error:
-            self.close()
-            raise self.error(error, "start") from error
+
+    def create(self, connection: Connection) -> None:
+        schema.metadata.create_all(connection)
+        _texts.create_all(connection)
+        for statement in _WORD_INDEXES:
+            connection.exec_driver_sql(statement)
+
+    def back_up(self, name: str) -> None:
+        return None  # its owner has pg_dump; this program may not write where the server stands
+
+    def replace(self, error: BaseException) -> bool:
+        return False
 
     def close(self) -> None:
         self.reader.dispose()

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy import Integer as NarrowInteger
 from sqlalchemy import Text as PlainText
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 # Bits of span.flags.
 ENTRY: Final = 1
@@ -167,8 +167,11 @@ trace = Table(
 Index("trace_start", trace.c.start)
 Index("trace_duration", trace.c.duration)
 _partial("trace_error", trace.c.start, where=trace.c.status == 2)
-_partial("trace_user", trace.c.user, trace.c.start, where=trace.c.user.is_not(None))
-_partial("trace_conversation", trace.c.conversation, trace.c.start, where=trace.c.conversation.is_not(None))
+_partial("trace_cost", trace.c.cost, where=trace.c.cost.is_not(None))
+# Whom traces were for, with every figure that is summed by them: these sums are read from the index alone, in order.
+for _whom in (trace.c.user, trace.c.grp, trace.c.conversation):
+    _figures = ("start", "duration", "status", "llm_calls", "unreported", "input_tokens", "output_tokens", "cost")
+    _partial(f"trace_of_{_whom.name}", _whom, *(trace.c[name] for name in _figures), where=_whom.is_not(None))
 
 # Sums that are never unknown, and sums that are NULL until somebody reports them.
 ROLL_SUMS: Final = ("count", "duration", "reported", "unreported", "unpriced", "stream_tokens", "stream_time", "empty")
@@ -313,6 +316,16 @@ metric_point = Table(
     Column("sum", Float),
     Column("detail", Text),
     sqlite_with_rowid=False,
+)
+
+# Prices that were set on the page, in US dollars per million tokens; see mapping.cost.Rates.
+price = Table(
+    "price",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    *(Column(name, Float) for name in ("input", "output", "cache_read", "cache_write", "reasoning")),
+    Column("set_at", BigInteger, nullable=False),
 )
 
 # Counts of everything stored and refused, kept in the same transactions.

@@ -6,6 +6,7 @@ third faster than Core's own insert.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
@@ -40,26 +41,65 @@ from otelkit.server.storage.file import StoreFile
 
 __all__ = ["SQLite"]
 
+_log = logging.getLogger(__name__)
+
 _DIALECT: Final = sqlite.dialect(paramstyle="qmark")
 K = TypeVar("K", bound=Row)
+_DAMAGED: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _FULL: Final = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC", "SQLITE_IOERR_SHMSIZE"})
 
 
 class SQLite:
     """One file, which no other server has open; the :class:`~otelkit.server.storage.dialect.Dialect` of SQLite.
 
-    Raises :class:`StorageError` where the file is in use, no database, or cannot be made.
+    Raises :class:`StorageError` where the file is in use, no database, or cannot be made. A damaged one is set aside.
     """
 
     def __init__(self, location: str, *, cache: int) -> None:
         self._file = StoreFile(location)
+        self._cache = cache
         self.location = str(self._file.path)
+        self.notice: str | None = None
         try:
-            self.writer = self._open_writer()
-            self.reader = self._open_reader(cache)
-        except (DBAPIError, sqlite3.Error) as error:
+            damage = self._file.damage()
+            if damage is not None:
+                self._set_aside(damage)
+            self._open()
+        except BaseException:
             self._file.close()
+            raise
+
+    def _open(self) -> None:
+        try:
+            self.writer = self._engine("BEGIN IMMEDIATE", _writer_pragmas, poolclass=StaticPool)
+            self.writer.connect().close()  # makes the file what it should be before anybody reads
+            self.reader = self._open_reader()
+        except (DBAPIError, sqlite3.Error) as error:
             raise StorageError(f"{self.location} cannot be opened as a database: {error.__cause__ or error}") from error
+
+    def _set_aside(self, damage: str) -> None:
+        self.notice = f"{self.location} was damaged ({damage}): it is kept as {self._file.set_aside()}, a new one began"
+        _log.error("%s", self.notice)
+
+    def replace(self, error: BaseException) -> bool:
+        origin = getattr(error, "orig", None) or error
+        if not getattr(origin, "sqlite_errorname", "").startswith(_DAMAGED):
+            return False
+        self.reader.dispose()
+        self.writer.dispose()
+        self._set_aside(str(origin))
+        self._open()
+        return True
+
+    def create(self, connection: Connection) -> None:
+        schema.metadata.create_all(connection)
+        for table in schema.TEXTS:
+            connection.exec_driver_sql(
+                f"CREATE VIRTUAL TABLE IF NOT EXISTS {table} USING fts5(content, content='', detail=none)"
+            )
+
+    def back_up(self, name: str) -> str:
+        return str(self._file.back_up(name))
 
     def close(self) -> None:
         self.reader.dispose()
@@ -77,6 +117,8 @@ class SQLite:
         name = getattr(origin, "sqlite_errorname", "")
         if name in _FULL or "disk is full" in str(origin) or (isinstance(origin, OSError) and origin.errno == 28):
             return StorageFullError("the disk that holds the database is full")
+        if name.startswith(_DAMAGED):
+            self._file.suspect()
         return StorageError(f"the database refused the {doing}: {origin}")
 
     def insert(self, table: Table, *, ignore: bool = False) -> Write:
@@ -156,23 +198,13 @@ class SQLite:
         # The quick look first: unpacking every list takes ten times as long.
         return and_(or_(func.instr(column, value) > 0, func.instr(column, "\\") > 0), exact)
 
-    def _open_writer(self) -> Engine:
-        engine = self._engine("BEGIN IMMEDIATE", _writer_pragmas, poolclass=StaticPool)
-        with engine.begin() as connection:
-            schema.metadata.create_all(connection)
-            for table in schema.TEXTS:
-                connection.exec_driver_sql(
-                    f"CREATE VIRTUAL TABLE IF NOT EXISTS {table} USING fts5(content, content='', detail=none)"
-                )
-        return engine
-
-    def _open_reader(self, cache: int) -> Engine:
+    def _open_reader(self) -> Engine:
         """Open the file for queries: never writes, never checkpoints, a few connections for as many threads."""
 
         def pragmas(connection: sqlite3.Connection) -> None:
             connection.execute("PRAGMA query_only = 1")
             connection.execute("PRAGMA wal_autocheckpoint = 0")
-            connection.execute(f"PRAGMA cache_size = -{cache // 4096}")
+            connection.execute(f"PRAGMA cache_size = -{self._cache // 4096}")
             connection.execute("PRAGMA mmap_size = 268435456")
             connection.execute("PRAGMA temp_store = MEMORY")
 
