@@ -36,6 +36,12 @@ def documented() -> dict[tuple[str, str], Any]:
 
 
 EXAMPLES = documented()
+# What routes need to be told.
+ASKED = {
+    "/api/metrics/points": "?name=timers.started",
+    "/api/filter": "?section=traces&filter=-model:x",
+    "/api/top": "?by=user",
+}
 # Free-form objects: their keys are the sender's.
 FREE = {"attributes", "resource", "filter"}
 
@@ -134,9 +140,7 @@ def test_answers_have_the_documented_keys(full: Client, route: str) -> None:
         row = full.ask("/api/traces?status=error")["traces"][0]
         focus = full.ask(f"/api/traces/{row['trace_id']}")["focus"]
         path = path.format(trace_id=row["trace_id"], span_id=focus)
-    path += {"/api/metrics/points": "?name=timers.started", "/api/filter": "?section=traces&filter=-model:x"}.get(
-        route, ""
-    )
+    path = path.replace("{conversation:path}", "c-1") + ASKED.get(route, "")
     if route.endswith("/search"):
         path += "?q=order"
     answer = full.ask(path)

@@ -9,7 +9,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from otelkit.server.api.asking import Answer, Context, asks
-from otelkit.server.api.questions import filters, logs, metrics, models, overview, services, status, trace, traces
+from otelkit.server.api.questions import (
+    conversations,
+    filters,
+    logs,
+    metrics,
+    models,
+    overview,
+    services,
+    status,
+    trace,
+    traces,
+)
 from otelkit.server.api.responses import error_response
 from otelkit.server.permissions import Permission, PermittedRoute
 
@@ -36,6 +47,9 @@ ROUTES: Final = (
     ApiRoute("GET", "/api/traces/{trace_id}/search", asks(trace.search), "read"),
     ApiRoute("GET", "/api/traces/{trace_id}/spans/{span_id}", asks(trace.span), "read"),
     ApiRoute("GET", "/api/traces/{trace_id}/transcript", asks(trace.conversation), "read"),
+    ApiRoute("GET", "/api/conversations", asks(conversations.conversations), "read"),
+    ApiRoute("GET", "/api/conversations/{conversation:path}", asks(conversations.conversation), "read"),
+    ApiRoute("GET", "/api/top", asks(conversations.top), "read"),
     ApiRoute("GET", "/api/logs", asks(logs.logs), "read"),
     ApiRoute("GET", "/api/models", asks(models.models), "read"),
     ApiRoute("GET", "/api/services", asks(services.services), "read"),

@@ -8,13 +8,15 @@ from otelkit.server.api.asking import Ask
 from otelkit.server.api.params import BadParameterError
 from otelkit.server.api.responses import Json
 from otelkit.server.insights import facets as insight
+from otelkit.server.insights.conversations import conversation_language
 from otelkit.server.insights.filters import Language, parse
 from otelkit.server.insights.logs import LOGS
 from otelkit.server.insights.traces import trace_language
 
 __all__ = ["facets", "filters"]
 
-_SECTIONS: Final = ("traces", "logs")
+_SECTIONS: Final = ("traces", "logs", "conversations")
+_FACETS: Final = ("traces", "logs")
 
 
 def filters(ask: Ask) -> Json:
@@ -37,9 +39,11 @@ def filters(ask: Ask) -> Json:
 
 def facets(ask: Ask) -> Json:
     params = ask.params("of", ranged=True)
-    find = insight.log_facets if params.choice("of", _SECTIONS) == "logs" else insight.facets
+    find = insight.log_facets if params.choice("of", _FACETS) == "logs" else insight.facets
     return find(ask.connection, ask.period(params), params.scope())
 
 
 def _language(ask: Ask, section: str) -> Language:
-    return LOGS if section == "logs" else trace_language(ask.connection)
+    if section == "logs":
+        return LOGS
+    return trace_language(ask.connection) if section == "traces" else conversation_language(ask.connection)
