@@ -52,7 +52,7 @@ def test_a_damaged_file_is_set_aside_and_a_new_one_begun(
     found = filled.read_bytes()
     with Server(ServerConfig(port=0, database=str(filled))) as server:
         client = Client(server.url)
-        (aside,) = filled.parent.glob("otelkit.db.damaged-????????T??????")
+        (aside,) = filled.parent.glob("otelkit.db.damaged-????????T??????.??????")
         assert aside.read_bytes() == found
         (hint,) = client.ask("/api/status")["hints"]
         assert "was damaged" in hint

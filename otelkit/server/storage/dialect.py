@@ -7,6 +7,7 @@ here, implemented by ``sqlite`` and ``postgres``; whoever holds a connection ask
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar, cast
 
 from sqlalchemy import ColumnElement, Connection, Engine, Table
@@ -40,7 +41,7 @@ class Dialect(Protocol):
     def create(self, connection: Connection) -> None:
         """Make the tables and indexes that are missing."""
 
-    def back_up(self, name: str) -> str | None:
+    def back_up(self, name: str) -> Path | None:
         """Copy everything committed so far beside the original and return where; None where that is not our job."""
 
     def replace(self, error: BaseException) -> bool:

@@ -23,7 +23,7 @@ _LOOKED_THROUGH: Final = 100 * 10**6
 
 
 def _stamp() -> str:
-    return datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    return datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
 
 
 class StoreFile:
@@ -84,8 +84,8 @@ class StoreFile:
     def back_up(self, name: str) -> Path:
         """Copy what is committed to a file beside this one and return it; raise StorageError where there is no room."""
         copy = self._beside(f".{name}-{_stamp()}")
+        os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         try:
-            os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             with closing(sqlite3.connect(self.path)) as source, closing(sqlite3.connect(copy)) as target:
                 source.backup(target)
         except (OSError, sqlite3.Error) as error:

@@ -66,9 +66,14 @@ def _version(connection: Connection, dialect: Dialect) -> int | None:
 
 def _forward(connection: Connection, dialect: Dialect, found: int) -> None:
     copy = dialect.back_up(f"v{found}")
-    for version in range(found + 1, schema.SCHEMA_VERSION + 1):
-        STEPS[version](connection)
-    _bring_indexes_forward(connection)
+    try:
+        for version in range(found + 1, schema.SCHEMA_VERSION + 1):
+            STEPS[version](connection)
+        _bring_indexes_forward(connection)
+    except BaseException:
+        if copy is not None:
+            copy.unlink()  # the original stays as it is
+        raise
     kept = f"; the file as it was is {copy}" if copy is not None else ""
     _log.warning("%s brought forward from schema %d to %d%s", dialect.location, found, schema.SCHEMA_VERSION, kept)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import (
@@ -98,8 +99,8 @@ class SQLite:
                 f"CREATE VIRTUAL TABLE IF NOT EXISTS {table} USING fts5(content, content='', detail=none)"
             )
 
-    def back_up(self, name: str) -> str:
-        return str(self._file.back_up(name))
+    def back_up(self, name: str) -> Path:
+        return self._file.back_up(name)
 
     def close(self) -> None:
         self.reader.dispose()
