@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 pin = uv pip compile pyproject.toml $(2) --prerelease allow --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-header --no-annotate --quiet -o requirements/$(1).txt
 
-.PHONY: help setup demo test test-fast lint docs bench lock clean browser postgres
+.PHONY: help setup demo test test-fast test-long lint docs bench lock clean browser postgres
 .DEFAULT_GOAL := help
 
 help: ## what there is
@@ -30,6 +30,9 @@ demo: setup ## a chatbot at work, and the page that shows it (ARGS=--once checks
 
 test: setup browser postgres lint ## everything; what is missing is named loudly (OTELKIT_REQUIRE=all makes it a failure)
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-long: setup ## what `make test` tries a few times, tried thoroughly: 100,000 hostile bodies, 60 kills (about 10 minutes)
+	@TEST_LONG=1 $(BIN)/python -m pytest --timeout 3600 tests/server/test_hostile.py tests/server/test_kills.py $(ARGS)
 
 test-fast: setup ## without browsers and client environments
 	@$(BIN)/python -m pytest -m "not browser and not clients" $(ARGS)

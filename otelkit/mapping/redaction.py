@@ -193,7 +193,8 @@ class Redactor:
         return clean
 
     def _attributes(self, attributes: Attributes, depth: int) -> Attributes:
-        if self._kept.issuperset(attributes) and self._are_clean(attributes.values(), depth):
+        # Only at the top: looked at twice on every level, a deep value would take 2 ** depth looks.
+        if not depth and self._kept.issuperset(attributes) and self._are_clean(attributes.values()):
             return attributes
         harmless = self._harmless
         decided = self._keys.get
@@ -221,7 +222,7 @@ class Redactor:
             return attributes
         return self._rebuilt(attributes, changes)
 
-    def _are_clean(self, values: Iterable[AttributeValue], depth: int) -> bool:
+    def _are_clean(self, values: Iterable[AttributeValue]) -> bool:
         """Nearly every record: numbers, and texts that have been looked at before or hold nothing."""
         harmless = self._harmless
         for value in values:
@@ -229,7 +230,7 @@ class Redactor:
             if kind is str:
                 if value not in harmless and self.text(value) is not value:  # type: ignore[arg-type]
                     return False
-            elif kind not in _PLAIN and self._value(value, depth) is not value:
+            elif kind not in _PLAIN and self._value(value, 0) is not value:
                 return False
         return True
 

@@ -96,6 +96,11 @@ class Pipeline:
         self._stopping = False
         self._thread: threading.Thread | None = None
 
+    @property
+    def waiting_bytes(self) -> int:
+        """How many bytes of bodies are being read, wait or are being stored."""
+        return self._waiting_bytes
+
     def start(self) -> None:
         """Start the writer thread."""
         if self._thread is None:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otelkit.mapping.redaction import Redactor
-from otelkit.model import LogRecord, MetricPoint, Resource, Scope, Span, SpanEvent, SpanLink
+from otelkit.model import AttributeValue, LogRecord, MetricPoint, Resource, Scope, Span, SpanEvent, SpanLink
 from otelkit.semconv import attributes as names
 
 PLANTED = {
@@ -526,3 +526,15 @@ def test_a_metric_point_is_redacted_too() -> None:
     assert clean.attributes == {"user": "[email]", "route": "/chat"}
     assert clean.resource.attributes == {"owner": "[email]"}
     assert Redactor().point(clean) is clean
+
+
+def test_a_deep_value_is_looked_at_a_bounded_number_of_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    redactor, looks = Redactor(), []
+    monkeypatch.setattr(redactor, "_value", lambda *args: looks.append(1) or Redactor._value(redactor, *args))
+    value: AttributeValue = "jane.doe@example.com"
+    for _ in range(14):
+        value = {"inner": value}
+    for _ in range(2):  # the second time the keys are known
+        looks.clear()
+        redactor.attributes({"outer": value})
+        assert len(looks) < 100

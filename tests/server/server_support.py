@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import time
 import urllib.error
@@ -152,3 +153,8 @@ def rounded(value: Any) -> Any:
     if isinstance(value, list):
         return [rounded(item) for item in value]
     return float(f"{value:.12g}") if isinstance(value, float) else value
+
+
+def scaled(short: int, long: int) -> int:
+    """Return how often something is tried: ``make test`` tries it now and then, ``make test-long`` thoroughly."""
+    return long if os.environ.get("TEST_LONG") else short

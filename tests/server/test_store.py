@@ -16,7 +16,6 @@ import pytest
 from server_support import MS, Client, NewStore, chat_trace, everything, make_span
 from sqlalchemy import select
 
-from otelkit.mapping.otlp import encode_spans
 from otelkit.model import LogRecord, Resource, Span
 from otelkit.server.config import ServerConfig
 from otelkit.server.runtime import Server
@@ -301,30 +300,6 @@ server = Server(ServerConfig(port=0, database=sys.argv[1]))
 print(server.url, flush=True)
 server.run()
 """
-
-
-def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
-    database = tmp_path / "killed.db"
-    acknowledged: set[bytes] = set()
-    for attempt in range(4):
-        process = subprocess.Popen([sys.executable, "-c", _KILLED, str(database)], stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        client = Client(process.stdout.readline().strip())
-        end = time.monotonic() + 0.4 + attempt * 0.1
-        while time.monotonic() < end:
-            spans = [span for _ in range(5) for span in chat_trace()]
-            if client.post("/v1/traces", encode_spans(spans)).status == 200:
-                acknowledged.update(span.span_id for span in spans)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    with Server(ServerConfig(port=0, database=str(database))) as server:
-        with server.database.reading() as connection:
-            stored = {row.span_id for row in connection.execute(select(schema.span.c.span_id))}
-            assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
-        assert len(acknowledged) > 100
-        assert acknowledged <= stored
-        figures = Client(server.url).ask("/api/services?range=1h")["services"][0]
-        assert figures["spans"] == len(stored)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
