@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.staticfiles import StaticFiles
 
+from otelkit.server.access import Access
 from otelkit.server.api.asking import Context
 from otelkit.server.api.routes import api_routes
 from otelkit.server.config import ServerConfig
@@ -38,10 +39,13 @@ class _PageFiles(StaticFiles):
 
 def build_app(config: ServerConfig, database: Database, pipeline: Pipeline, status: Status) -> Starlette:
     """Return the application."""
+    access = Access(config.tokens)
     routes: list[BaseRoute] = [
         *otlp_routes(pipeline, config.max_body),
-        *api_routes(Context(database, pipeline, status)),
+        *api_routes(Context(database, pipeline, status, access)),
     ]
     if PAGE.is_dir():
-        routes.append(PermittedMount("/", _PageFiles(directory=PAGE, html=True), permission="open"))
-    return Starlette(routes=routes, middleware=[Middleware(Guard), Middleware(GZipMiddleware, minimum_size=1024)])
+        routes.append(PermittedMount("/", _PageFiles(directory=PAGE, html=True)))
+    return Starlette(
+        routes=routes, middleware=[Middleware(Guard, access), Middleware(GZipMiddleware, minimum_size=1024)]
+    )

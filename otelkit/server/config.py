@@ -6,12 +6,15 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from otelkit.errors import SettingsError
+
+if TYPE_CHECKING:
+    from otelkit.server.access import Role
 
 __all__ = ["DEFAULT_PORT", "TEMPORARY", "ServerConfig", "database_url", "default_database"]
 
@@ -28,8 +31,9 @@ class ServerConfig:
     ``database`` is a file, ``:temp:`` for one that is deleted when the server stops, or a PostgreSQL URL.
     ``keep_content`` False drops prompts, completions and other content even where the sender sent it; True keeps what
     arrives, because the sender has already decided. ``grpc_port`` is where OTLP/gRPC is received, None for nowhere.
-    ``head_seconds`` and ``request_seconds`` are how long a request's headers and its body may take. ``keep`` and ``max_size`` say when the oldest records are deleted;
-    0 is never.
+    ``head_seconds`` and ``request_seconds`` are how long a request's headers and its body may take. ``keep`` and
+    ``max_size`` say when the oldest records are deleted; 0 is never. ``tokens`` by role (see ``access.Access``) are
+    what a caller must show; an address other than this machine's needs some. ``tls`` is (certificate, key) in PEM.
     """
 
     host: str = "127.0.0.1"
@@ -49,14 +53,20 @@ class ServerConfig:
     keep: int = 30 * 86_400
     max_size: int = 0
     cache: int = 32 * 1024 * 1024
+    tokens: Mapping[Role, str | None] = field(default_factory=dict, repr=False)
+    tls: tuple[Path, Path] | None = None
 
     def validate(self) -> None:
         """Check what can be checked before anything is opened."""
-        if not is_loopback(self.host):
+        if not is_loopback(self.host) and not self.tokens.get("admin"):
             raise SettingsError(
-                f"host {self.host!r} is not this machine: the server has no login yet, so it listens on 127.0.0.1, ::1 "
-                "or localhost only; to reach it from elsewhere, tunnel to it (ssh -L 4318:127.0.0.1:4318 HOST)"
+                f"host {self.host!r} is not this machine, so whoever asks must show a token: set OTELKIT_TOKEN "
+                "(`openssl rand -hex 32` makes one), or stay on 127.0.0.1 and tunnel to it "
+                "(ssh -L 4318:127.0.0.1:4318 HOST)"
             )
+        for file in self.tls or ():
+            if not file.is_file():
+                raise SettingsError(f"the TLS file {file} does not exist")
         if database_url(self.database) is not None and self.max_size:
             raise SettingsError("a limit of size is for a file; in PostgreSQL limit the age (OTELKIT_KEEP, --keep)")
         for port in (self.port, self.grpc_port or 0):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Final
 
 import grpc
@@ -17,8 +18,10 @@ from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untype
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
 from otelkit.errors import OtelkitError, SettingsError
+from otelkit.server.access import Access
+from otelkit.server.config import ServerConfig
 from otelkit.server.pipeline import Pipeline
-from otelkit.server.signals import SIGNALS, Refusal, Signal, refusal_of
+from otelkit.server.signals import DENIED, SIGNALS, UNAUTHENTICATED, Refusal, Signal, refusal_of
 
 __all__ = ["GrpcReceiver"]
 
@@ -36,12 +39,13 @@ class GrpcReceiver:
         SettingsError: the port is taken.
     """
 
-    def __init__(self, pipeline: Pipeline, host: str, port: int, *, max_body: int) -> None:
+    def __init__(self, pipeline: Pipeline, access: Access, config: ServerConfig) -> None:
+        host, port = config.host, config.grpc_port
         self._server = grpc.server(
             ThreadPoolExecutor(_THREADS, thread_name_prefix="otelkit-grpc"),
-            handlers=[_service(signal, pipeline) for signal in SIGNALS],
+            handlers=[_service(signal, pipeline, access) for signal in SIGNALS],
             options=[
-                ("grpc.max_receive_message_length", max_body),
+                ("grpc.max_receive_message_length", config.max_body),
                 ("grpc.so_reuseport", 0),  # a port that is taken is an error, not to be shared
                 ("grpc.keepalive_time_ms", 60_000),
             ],
@@ -49,7 +53,7 @@ class GrpcReceiver:
         )
         address = f"[{host.strip('[]')}]" if ":" in host else host
         try:
-            self.port = self._server.add_insecure_port(f"{address}:{port}")
+            self.port = self._listen(f"{address}:{port}", config.tls)
         except RuntimeError:
             self.port = 0
         if not self.port:
@@ -57,6 +61,12 @@ class GrpcReceiver:
                 f"port {port} on {host} cannot be used for OTLP/gRPC: another program may have it; choose another with "
                 "--grpc-port, or --grpc-port off for none"
             )
+
+    def _listen(self, address: str, tls: tuple[Path, Path] | None) -> int:
+        if tls is None:
+            return int(self._server.add_insecure_port(address))
+        certificate, key = (file.read_bytes() for file in tls)
+        return int(self._server.add_secure_port(address, grpc.ssl_server_credentials([(key, certificate)])))
 
     def start(self) -> None:
         """Answer calls."""
@@ -67,8 +77,9 @@ class GrpcReceiver:
         self._server.stop(grace).wait(grace + 1)
 
 
-def _service(signal: Signal, pipeline: Pipeline) -> grpc.GenericRpcHandler:
+def _service(signal: Signal, pipeline: Pipeline, access: Access) -> grpc.GenericRpcHandler:
     def export(body: bytes, context: grpc.ServicerContext) -> Any:
+        _check(access, context)
         try:
             pipeline.hold(len(body))
             accepted = pipeline.submit(signal.name, body, encoding="identity", json=False).result()
@@ -79,6 +90,17 @@ def _service(signal: Signal, pipeline: Pipeline) -> grpc.GenericRpcHandler:
     serialize: Callable[[Any], bytes] = signal.response.SerializeToString
     method = grpc.unary_unary_rpc_method_handler(export, response_serializer=serialize)
     return grpc.method_handlers_generic_handler(signal.service, {"Export": method})
+
+
+def _check(access: Access, context: grpc.ServicerContext) -> None:
+    shown = next((str(value) for name, value in context.invocation_metadata() if name == "authorization"), "")
+    kind, _, token = shown.partition(" ")
+    found = access.of_token(token.strip()) if kind.lower() == "bearer" else None
+    if "ingest" not in (found if found is not None else access.of_nobody()):
+        denied = Refusal(403, DENIED, "this token may not ingest here")
+        _abort(
+            context, denied if found else Refusal(401, UNAUTHENTICATED, "a token is needed: authorization: Bearer …")
+        )
 
 
 def _abort(context: grpc.ServicerContext, refusal: Refusal) -> None:

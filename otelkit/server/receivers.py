@@ -19,7 +19,7 @@ from otelkit.errors import OtelkitError
 from otelkit.server.encodings import ENCODINGS, TooLargeError
 from otelkit.server.permissions import PermittedRoute
 from otelkit.server.pipeline import Accepted, Pipeline
-from otelkit.server.signals import INVALID, SIGNALS, Refusal, Signal, refusal_of
+from otelkit.server.signals import DENIED, INVALID, SIGNALS, UNAUTHENTICATED, Refusal, Signal, refusal_of
 
 __all__ = ["otlp_routes"]
 
@@ -34,7 +34,10 @@ class _UnsupportedError(OtelkitError):
 def otlp_routes(pipeline: Pipeline, max_body: int) -> list[PermittedRoute]:
     """Return the three routes."""
     receivers = [(signal.path, _Receiver(signal, pipeline, max_body).receive) for signal in SIGNALS]
-    return [PermittedRoute(path, receive, methods=["POST"], permission="ingest") for path, receive in receivers]
+    return [
+        PermittedRoute(path, receive, methods=["POST"], permission="ingest", refused=_not_permitted)
+        for path, receive in receivers
+    ]
 
 
 class _Receiver:
@@ -45,7 +48,7 @@ class _Receiver:
         self._success = signal.response().SerializeToString()
 
     async def receive(self, request: Request) -> Response:
-        media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        media = _media(request)
         json = media == JSON
         try:
             if media not in (PROTOBUF, JSON):
@@ -86,6 +89,14 @@ class _Receiver:
         if not accepted.rejected and not json:
             return Response(self._success, media_type=PROTOBUF)
         return _message(self._signal.answer(accepted), 200, json)
+
+
+def _media(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _not_permitted(request: Request, status: int, message: str) -> Response:
+    return _error(Refusal(status, UNAUTHENTICATED if status == 401 else DENIED, message), _media(request) == JSON)
 
 
 def _encoding(request: Request) -> str:

@@ -16,6 +16,7 @@ import uvicorn
 
 from otelkit.errors import MissingExtraError, OtelkitError, SettingsError
 from otelkit.mapping.redaction import Redactor
+from otelkit.server.access import Access
 from otelkit.server.app import build_app
 from otelkit.server.config import ServerConfig
 from otelkit.server.connections import allow_connections, limited_protocol
@@ -24,6 +25,7 @@ from otelkit.server.insights.status import Status
 from otelkit.server.pipeline import Pipeline
 from otelkit.server.prices import open_prices, warm_up
 from otelkit.server.storage.database import Database
+from otelkit.server.storage.retention import Retention
 from otelkit.server.storage.store import Store
 from otelkit.settings import package_version
 
@@ -64,19 +66,24 @@ class Server:
             max_series=self.config.max_series,
         )
         self.pipeline = Pipeline(store, max_waiting=self.config.max_waiting, max_decoded=self.config.max_decoded)
+        self.retention = Retention(store, self.pipeline.run, self.config.keep, self.config.max_size)
         version = package_version()
-        self.status = Status(self.database, self.pipeline.progress, version, lambda: self.url)
+        self.status = Status(self.database, self.pipeline.progress, self.retention, version, lambda: self.url)
         self.app = build_app(self.config, self.database, self.pipeline, self.status)
         self._uvicorn = _Uvicorn(
             uvicorn.Config(
                 self.app,
                 loop="auto",
-                http=limited_protocol(head_seconds=self.config.head_seconds, request_seconds=self.config.request_seconds),
+                http=limited_protocol(
+                    head_seconds=self.config.head_seconds, request_seconds=self.config.request_seconds
+                ),
                 lifespan="off",
                 log_level="warning",
                 access_log=False,
                 server_header=False,
                 backlog=512,
+                ssl_certfile=self.config.tls[0] if self.config.tls else None,
+                ssl_keyfile=self.config.tls[1] if self.config.tls else None,
                 timeout_keep_alive=75,
                 limit_concurrency=self.config.max_connections,
                 timeout_graceful_shutdown=5,
@@ -95,7 +102,7 @@ class Server:
     def url(self) -> str:
         """Where page, API and OTLP are."""
         host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
-        return f"http://{host}:{self.port}"
+        return f"{'https' if self.config.tls else 'http'}://{host}:{self.port}"
 
     @property
     def grpc_port(self) -> int | None:
@@ -137,6 +144,7 @@ class Server:
             self._grpc.stop()
         if self._thread is not None:
             self._thread.join(15)
+        self.retention.stop()
         self.pipeline.stop()
         self._close()
 
@@ -154,9 +162,7 @@ class Server:
         try:
             from otelkit.server.grpc_receiver import GrpcReceiver
 
-            return GrpcReceiver(
-                self.pipeline, self.config.host, self.config.grpc_port, max_body=self.config.max_body
-            )
+            return GrpcReceiver(self.pipeline, Access(self.config.tokens), self.config)
         except ImportError as error:
             self._close()
             raise MissingExtraError("OTLP/gRPC", "grpc") from error
@@ -171,6 +177,7 @@ class Server:
     def _begin(self) -> None:
         allow_connections()
         self.pipeline.start()
+        self.retention.start()
         if self._grpc is not None:
             self._grpc.start()
         # Reading the price list takes longer than everything else at start, so nobody waits for it.

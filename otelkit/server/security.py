@@ -1,21 +1,26 @@
-"""What stands before every route: who may ask (Host, Origin), and the headers that keep the page's content inert.
+"""What stands before every route: who may ask, and the headers that keep the page's content inert.
 
 A page on the web can make its reader's browser send requests to 127.0.0.1. Two things give such requests away: the Host
 header, when a foreign name was made to resolve here (DNS rebinding), and the Origin header, which browsers add.
 OpenTelemetry clients send no Origin, and a Host that names this machine or whatever name the operator gave them, so
-for OTLP only a foreign Origin is refused.
+for OTLP only a foreign Origin is refused. Where a token is needed, any Host is fine, because a foreign name gets no
+session from the browser, and an Origin must be the Host itself.
 """
 
 from __future__ import annotations
 
-import json
+from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
+from otelkit.server.access import COOKIE, Access, Allowance
 from otelkit.server.config import is_loopback
+from otelkit.server.permissions import MAY, Permission
 
 __all__ = ["Guard"]
 
@@ -32,51 +37,101 @@ _HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 _OTLP: Final = "/v1/"
+_BEARER: Final = "bearer "
+# A page asks a handful of questions at a time; somebody who guesses tokens needs a great many.
+_REQUESTS: Final = (200.0, 1000.0)
+_GUESSES: Final = (1 / 6, 10.0)
 
 
 class Guard:
-    """ASGI middleware; wraps everything."""
+    """ASGI middleware; wraps everything, and says in the scope what the caller may do."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
+        self._access = access
+        self._requests = Allowance(*_REQUESTS)
+        self._guesses = Allowance(*_GUESSES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        refused = _refusal(headers, otlp=scope["path"].startswith(_OTLP))
-        if refused:
-            await _refuse(send, refused)
-            return
+        otlp = scope["path"].startswith(_OTLP)
+        address = (scope.get("client") or ("",))[0]
+        if refused := self._foreign(headers, otlp=otlp):
+            await _refuse(scope, receive, send, 403, refused)
+        elif not otlp and self._is_too_often(address):
+            await _refuse(scope, receive, send, 429, "too many requests from here: try again in a moment")
+        else:
+            scope[MAY] = self._permissions(headers, address)
+            await self._app(scope, receive, _with_headers(send))
 
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
-            await send(message)
+    def guessed_wrong(self, address: str) -> None:
+        """Note that somebody showed a token that is none."""
+        self._guesses.take(address)
 
-        await self._app(scope, receive, with_headers)
+    def _is_too_often(self, address: str) -> bool:
+        # Senders are not counted: one with an old token must not keep the others at its address from sending.
+        return self._guesses.left(address) < 1 or not self._requests.take(address)
+
+    def _permissions(self, headers: Headers, address: str) -> frozenset[Permission]:
+        nobody = self._access.of_nobody()
+        if not self._access.required:
+            return nobody
+        shown = headers.get("authorization", "")
+        if shown[: len(_BEARER)].lower() == _BEARER:
+            found = self._access.of_token(shown[len(_BEARER) :].strip())
+            if found is None:
+                self.guessed_wrong(address)
+            return found or nobody
+        return self._access.of_session(_session(headers)) or nobody
+
+    def _foreign(self, headers: Headers, *, otlp: bool) -> str:
+        """Return why the request comes from elsewhere, an empty string where it does not."""
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if origin is not None and not self._is_own(origin, host):
+            return "requests from other web sites are not answered"
+        if otlp or self._access.required or _is_here(f"//{host}"):
+            return ""
+        return "ask for 127.0.0.1 or localhost: other host names are not answered"
+
+    def _is_own(self, origin: str, host: str) -> bool:
+        if self._access.required:
+            return origin.partition("://")[2] == host
+        return "//" in origin and _is_here(origin)
 
 
-def _refusal(headers: Headers, *, otlp: bool) -> str:
-    origin = headers.get("origin")
-    if origin is not None and not _is_here(urlsplit(origin).hostname if "//" in origin else None):
-        return "requests from other web sites are not answered"
-    if otlp:
-        return ""
+def _is_here(url: str) -> bool:
     try:
-        host = urlsplit(f"//{headers.get('host', '')}").hostname
+        host = urlsplit(url).hostname
     except ValueError:
-        host = None
-    return "" if _is_here(host) else "ask for 127.0.0.1 or localhost: other host names are not answered"
-
-
-def _is_here(host: str | None) -> bool:
+        return False
     return host is not None and is_loopback(host)
 
 
-async def _refuse(send: Send, message: str) -> None:
-    body = json.dumps({"error": {"parameter": None, "message": message, "allowed": None}}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _session(headers: Headers) -> str:
+    try:
+        cookies = SimpleCookie(headers.get("cookie", ""))
+    except CookieError:
+        return ""
+    return cookies[COOKIE].value if COOKIE in cookies else ""
+
+
+def _with_headers(send: Send) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).update(_HEADERS)
+        await send(message)
+
+    return sending
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, message: str) -> None:
+    if scope["type"] == "websocket":
+        await WebSocketClose(code=1008, reason=message)(scope, receive, send)
+        return
+    response = JSONResponse({"error": {"parameter": None, "message": message, "allowed": None}}, status)
+    if status == 429:
+        response.headers["Retry-After"] = "1"
+    await response(scope, receive, _with_headers(send))

@@ -12,12 +12,14 @@ from otelkit.errors import DecodeError, OtelkitError, StorageFullError
 from otelkit.server.encodings import TooLargeError
 from otelkit.server.pipeline import Accepted, BusyError
 
-__all__ = ["SIGNALS", "Refusal", "Signal", "refusal_of"]
+__all__ = ["DENIED", "INVALID", "SIGNALS", "UNAUTHENTICATED", "Refusal", "Signal", "refusal_of"]
 
 # google.rpc.Code, which gRPC's own codes are
 INVALID: Final = 3
+DENIED: Final = 7
 _EXHAUSTED: Final = 8
 _UNAVAILABLE: Final = 14
+UNAUTHENTICATED: Final = 16
 
 _RETRY_BUSY: Final = 1
 _RETRY_FULL: Final = 30

@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from otelkit.errors import StorageError
+from otelkit.server.access import Access
 from otelkit.server.api.params import BadParameterError, Params
 from otelkit.server.api.responses import Json, NotFoundError, error_response, json_response
 from otelkit.server.insights.ranges import Range, resolve
@@ -39,6 +40,7 @@ class Context:
     database: Database
     pipeline: Pipeline
     status: Status
+    access: Access = field(default_factory=Access)
     payloads: PayloadReader = field(default_factory=PayloadReader)
 
 

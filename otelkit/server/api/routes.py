@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from otelkit.server.api.asking import Answer, Context, asks
 from otelkit.server.api.questions import (
+    access,
     conversations,
     filters,
     logs,
@@ -38,6 +39,9 @@ class ApiRoute(NamedTuple):
 
 ROUTES: Final = (
     ApiRoute("GET", "/healthz", status.healthz, "open"),
+    ApiRoute("GET", "/api/access", access.whoami, "open"),
+    ApiRoute("POST", "/api/login", access.log_in, "read"),
+    ApiRoute("POST", "/api/logout", access.log_out, "open"),
     ApiRoute("GET", "/api/status", asks(status.status), "read"),
     ApiRoute("GET", "/api/facets", asks(filters.facets), "read"),
     ApiRoute("GET", "/api/filter", asks(filters.filters), "read"),
