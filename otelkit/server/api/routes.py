@@ -17,6 +17,7 @@ from otelkit.server.api.questions import (
     metrics,
     models,
     overview,
+    sections,
     services,
     status,
     trace,
@@ -58,6 +59,8 @@ ROUTES: Final = (
     ApiRoute("GET", "/api/models", asks(models.models), "read"),
     ApiRoute("GET", "/api/services", asks(services.services), "read"),
     ApiRoute("GET", "/api/steps", asks(services.steps), "read"),
+    ApiRoute("GET", "/api/retrieval", asks(sections.retrieval), "read"),
+    ApiRoute("GET", "/api/tools", asks(sections.tools), "read"),
     ApiRoute("GET", "/api/metrics", asks(metrics.metrics), "read"),
     ApiRoute("GET", "/api/metrics/points", asks(metrics.points), "read"),
 )

@@ -9,6 +9,8 @@ import { RangeMenu } from "./parts/rangemenu.js";
 import { Logs } from "./pages/logs.js";
 import { Models } from "./pages/models.js";
 import { Overview } from "./pages/overview.js";
+import { Retrieval } from "./pages/retrieval.js";
+import { Tools } from "./pages/tools.js";
 import { Traces } from "./pages/traces.js";
 import { address, change, listen, listenKeys, shared, usePlace, useKeys } from "./state.js";
 
@@ -22,6 +24,8 @@ const PAGES = [
   { path: "", name: "Overview", group: "", draw: Overview },
   { path: "traces", name: "Traces", group: "", draw: Traces },
   { path: "models", name: "Models", group: "Measure", draw: Models },
+  { path: "retrieval", name: "Retrieval", group: "Measure", draw: Retrieval },
+  { path: "tools", name: "Tools", group: "Measure", draw: Tools },
   { path: "logs", name: "Logs", group: "Operate", draw: Logs },
 ];
 const AGAIN_MS = 30_000;

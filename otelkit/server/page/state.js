@@ -45,6 +45,15 @@ export function shared(query) {
 }
 
 /**
+ * What of a query every ranged route of the API understands.
+ * @param {Query} query
+ * @returns {Query}
+ */
+export function ranged(query) {
+  return Object.fromEntries(Object.entries(query).filter(([name]) => name !== "live" && SHARED.includes(name)));
+}
+
+/**
  * Go to an address of this page without loading it again.
  * @param {string} to
  * @param {{replace?: boolean, keepScroll?: boolean}} [how] `replace` leaves no step for Back

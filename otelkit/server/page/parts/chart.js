@@ -1,4 +1,4 @@
-/** uPlot in the page's colours: stacks over time, read by hovering, zoomed by dragging. */
+/** uPlot in the page's colours: stacks and lines over time, read by hovering, zoomed by dragging. */
 
 import { html, useEffect, useRef, useState } from "../html.js";
 import { hour, time } from "../format.js";
@@ -9,18 +9,20 @@ import plain from "../vendor/uplot.js";
 const uPlot = plain;
 
 const AXIS = 26;
+const SCALE = 58;
 
 /**
  * @typedef {{key: string, label: string, variable: string, values: Array<number|null>}} Layer
- * @typedef {{times: number[], step: number, layers: Layer[], height?: number, bars?: boolean, partial?: boolean,
+ * @typedef {{time: number, value: number, href?: string, told: string}} Dot  one measurement that leads somewhere
+ * @typedef {{times: number[], step: number, layers: Layer[], height?: number, bars?: boolean, lines?: boolean, dots?: Dot[], partial?: boolean,
  *   write: (value: number) => string, label: string, onZoom?: (from: number, to: number) => void}} StackProps
- *   `times` and `step` in milliseconds; `partial`: the last step is still filling up
+ *   `times` and `step` in milliseconds; `lines`: side by side with a scale, not on each other; `partial`: the last step is still filling up
  */
 
 /** The shortest stretch that a drag zooms into, in milliseconds. */
 const SHORTEST = 12_000;
 
-/** Layers stacked on each other. @param {StackProps} props */
+/** Layers stacked on each other, or lines. @param {StackProps} props */
 export function Stack(props) {
   const box = useRef(null);
   const plot = useRef(null);
@@ -28,10 +30,10 @@ export function Stack(props) {
   latest.current = props;
   const dark = useMedia("(prefers-color-scheme: dark)");
   const [at, setAt] = useState(-1);
-  const shape = `${props.layers.map((layer) => layer.key)}|${props.step}|${props.bars}|${props.height}|${dark}`;
+  const shape = `${props.layers.map((layer) => layer.key)}|${props.step}|${props.bars}|${props.lines}|${props.height}|${dark}`;
   useEffect(() => {
     const element = box.current;
-    const drawn = new uPlot(options(latest, element, setAt), stacked(latest.current), element);
+    const drawn = new uPlot(options(latest, element, setAt), drawnData(latest.current), element);
     plot.current = drawn;
     const watch = new ResizeObserver(() => element.isConnected && drawn.setSize({ width: element.clientWidth, height: latest.current.height || 190 }));
     watch.observe(element);
@@ -42,17 +44,23 @@ export function Stack(props) {
     };
   }, [shape]);
   useEffect(() => {
-    plot.current?.setData(stacked(props));
-  }, [props.times, props.layers]);
+    plot.current?.setData(drawnData(props));
+  }, [props.times, props.layers, props.dots]);
   const shown = at >= 0 && at < props.times.length ? at : -1;
   return html`
     <div class="legend" aria-live="off">
       <span class="when">${shown < 0 ? "" : `${clock(props.step)(props.times[shown])}${props.partial && shown === props.times.length - 1 ? ", so far" : ""}`}</span>
       ${[...props.layers].reverse().map((layer) => html`
-        <span key=${layer.key}><i style=${{ background: `var(${layer.variable})` }}></i>${layer.label}${shown < 0 ? "" : html` <b>${props.write(layer.values[shown] || 0)}</b>`}</span>`)}
+        <span key=${layer.key}><i style=${{ background: `var(${layer.variable})` }}></i>${layer.label}${shown < 0 ? "" : html` <b>${told(props, layer.values[shown])}</b>`}</span>`)}
     </div>
     <div class="plot" ref=${box} role="img" aria-label=${props.label} style=${{ height: `${props.height || 190}px` }}></div>`;
 }
+
+/** @param {StackProps} props @param {number|null} value */
+const told = ({ lines, write }, value) => (lines && (value === null || value === undefined) ? "–" : write(value || 0));
+
+/** @param {StackProps} props */
+const drawnData = (props) => (props.lines ? [props.times.map((time) => time / 1000), ...[...props.layers].reverse().map(({ values }) => values)] : stacked(props));
 
 /** Running sums, top layer first: uPlot draws in order, so lower layers cover the higher ones. @param {StackProps} props */
 function stacked({ times, layers }) {
@@ -71,7 +79,7 @@ function stacked({ times, layers }) {
  * @param {(at: number) => void} hover
  */
 function options(latest, box, hover) {
-  const { layers, bars, height = 190, step } = latest.current;
+  const { layers, bars, lines, height = 190, step, write } = latest.current;
   const style = getComputedStyle(box);
   const colour = (name) => style.getPropertyValue(name).trim();
   const surface = colour("--panel");
@@ -81,24 +89,26 @@ function options(latest, box, hover) {
   return {
     width: Math.max(1, box.clientWidth),
     height,
-    padding: [10, 0, 0, 0],
+    padding: [10, lines ? 12 : 0, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { show: false }, drag: { x: zoom, y: false, setScale: false }, focus: { prox: -1 } },
-    scales: { x: { time: true, range: (_, low, high) => [low, bars ? high + step / 1000 : high] }, y: { range: (_, __, high) => [0, high * 1.06 || 1] } },
+    scales: { x: { time: true, range: (_, low, high) => [low, bars ? high + step / 1000 : high] }, y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high || 0) * 1.06 || 1] } },
     axes: [
       {
         stroke: colour("--ink3"), font: `11px ${style.fontFamily}`, size: AXIS, gap: 6, space: 90,
         grid: { show: false }, ticks: { show: false },
         values: (drawn, splits) => splits.map((second) => (atEdge(drawn, second) ? "" : clock(step)(second * 1000))),
       },
-      { show: true, size: 0, values: () => [], grid: { stroke: line, width: 1 }, ticks: { show: false }, space: 46 },
+      {
+        show: true, size: lines ? SCALE : 0, gap: 6, stroke: colour("--ink3"), font: `11px ${style.fontFamily}`,
+        values: (_, splits) => (lines ? splits.map((value) => write(value)) : []), grid: { stroke: line, width: 1 }, ticks: { show: false }, space: 46,
+      },
     ],
     series: [
       {},
-      ...[...layers].reverse().map((layer) => ({
-        label: layer.label, paths, points: { show: false }, width: bars ? 0 : 0.6, stroke: surface,
-        fill: mixed(colour(layer.variable), surface), spanGaps: true,
-      })),
+      ...[...layers].reverse().map((layer) => (lines
+        ? { label: layer.label, points: { show: lonely }, width: 1.6, stroke: colour(layer.variable), spanGaps: false }
+        : { label: layer.label, paths, points: { show: false }, width: bars ? 0 : 0.6, stroke: surface, fill: mixed(colour(layer.variable), surface), spanGaps: true })),
     ],
     hooks: {
       setCursor: [(drawn) => hover(drawn.cursor.idx ?? -1)],
@@ -114,6 +124,13 @@ function options(latest, box, hover) {
       draw: [(drawn) => latest.current.partial && veil(drawn, latest.current, surface)],
     },
   };
+}
+
+/** A value between two gaps is no line: it is drawn as a point. @param {any} drawn @param {number} place */
+function lonely(drawn, place) {
+  const values = drawn.data[place];
+  const known = (value) => value !== null && value !== undefined;
+  return values.flatMap((value, at) => (known(value) && !known(values[at - 1]) && !known(values[at + 1]) ? [at] : [])).length > 0;
 }
 
 /** How a moment is written where steps are this long. @param {number} step milliseconds */
