@@ -16,7 +16,7 @@ from typing import IO, Any, Final
 
 from otelkit.errors import OtelkitError
 
-__all__ = ["Child", "Family", "free_port", "get_json", "port_or_free"]
+__all__ = ["Child", "Family", "free_port", "get_json", "is_free", "port_or_free"]
 
 _STOP_SECONDS: Final = 8.0
 
@@ -30,13 +30,18 @@ def free_port() -> int:
 
 def port_or_free(wanted: int) -> int:
     """``wanted`` where it can be had, else a free port."""
-    with socket.socket() as probe:
+    return wanted if is_free("127.0.0.1", wanted) else free_port()
+
+
+def is_free(host: str, port: int) -> bool:
+    """Say whether a server could listen there."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", wanted))
+            probe.bind((host.strip("[]"), port))
         except OSError:
-            return free_port()
-    return wanted
+            return False
+    return True
 
 
 def get_json(url: str, timeout: float = 10.0) -> Any:

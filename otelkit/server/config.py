@@ -50,7 +50,7 @@ class ServerConfig:
     head_seconds: float = 10.0
     request_seconds: float = 60.0
     max_series: int = 20_000
-    keep: int = 30 * 86_400
+    keep: int = 0
     max_size: int = 0
     cache: int = 32 * 1024 * 1024
     tokens: Mapping[Role, str | None] = field(default_factory=dict, repr=False)

@@ -14,6 +14,7 @@ from otelkit.settings.parsers import (
     Number,
     Parser,
     Size,
+    access_token,
     age,
     capture,
     choice,
@@ -24,6 +25,7 @@ from otelkit.settings.parsers import (
     pairs,
     path,
     patterns,
+    port_or,
     postgres_url,
     salt,
     size,
@@ -472,6 +474,51 @@ class Settings:
         parse=integer(0, 65_535),
         group="Server",
         meaning="Port for OTLP, the API and the page; 0 takes a free one.",
+    )
+    grpc_port: int | str = _option(
+        "OTELKIT_GRPC_PORT",
+        default="auto",
+        parse=port_or("auto", "off"),
+        group="Server",
+        meaning="Port for OTLP/gRPC (extra otelkit[grpc]). auto: 4317 where it is free; off: none.",
+    )
+    token: str = _option(
+        "OTELKIT_TOKEN",
+        default="",
+        parse=access_token,
+        group="Server",
+        secret=True,
+        meaning="What callers of `otelkit serve` must show; needed on any address but this machine's.",
+    )
+    read_token: str = _option(
+        "OTELKIT_READ_TOKEN",
+        default="",
+        parse=access_token,
+        group="Server",
+        secret=True,
+        meaning="A second token that may look and change nothing.",
+    )
+    ingest_token: str = _option(
+        "OTELKIT_INGEST_TOKEN",
+        default="",
+        parse=access_token,
+        group="Server",
+        secret=True,
+        meaning="A token for services, which may send and see nothing.",
+    )
+    tls_certificate: Path | None = _option(
+        "OTELKIT_TLS_CERTIFICATE",
+        default=None,
+        parse=path,
+        group="Server",
+        meaning="Certificate of `otelkit serve` in PEM, with its chain. Unset: no TLS.",
+    )
+    tls_key: Path | None = _option(
+        "OTELKIT_TLS_KEY",
+        default=None,
+        parse=path,
+        group="Server",
+        meaning="The certificate's private key in PEM.",
     )
     database: Path | None = _option(
         "OTELKIT_DATABASE",

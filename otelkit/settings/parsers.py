@@ -74,6 +74,28 @@ def integer(low: int, high: int | None = None) -> Parser:
     return parse
 
 
+def port_or(*words: str) -> Parser:
+    port = integer(0, 65_535)
+
+    def parse(text: str) -> int | str:
+        word = text.strip().lower()
+        try:
+            return word if word in words else int(port(word))
+        except ValueError as error:
+            raise ValueError(f"{error}, or {' or '.join(words)}") from None
+
+    return parse
+
+
+def access_token(text: str) -> str:
+    if len(text.strip()) < _SHORTEST_TOKEN:
+        raise ValueError(f"{_SHORTEST_TOKEN} characters or more; `openssl rand -hex 32` makes one")
+    return text.strip()
+
+
+_SHORTEST_TOKEN: Final = 16
+
+
 def choice(*names: str) -> Parser:
     def parse(text: str) -> str:
         word = text.strip().lower()
