@@ -90,7 +90,7 @@ def resolve(
         start = start_ms / 1000 if start_ms is not None else end - 3600
         return _fitted(connection, now, start, max(end, start + _SHORTEST), "custom")
     if label == "all":
-        oldest = _oldest(connection)
+        oldest = _first(connection)
         return _fitted(connection, now, now - 3600 if oldest is None else oldest, now + 1, "all")
     if label != "auto":
         return _fitted(connection, now, now - LENGTHS[label], now, label)
@@ -101,8 +101,8 @@ def before(connection: Connection, period: Range) -> Range | None:
     """Return the period of the same length right before, or None where the store does not reach back to it."""
     length = period.end - period.start
     start = period.start - length
-    oldest = connection.execute(select(func.min(schema.trace.c.start))).scalar()
-    if oldest is None or oldest / _NS > start + length * 0.1:
+    oldest = _first(connection)
+    if oldest is None or oldest > start + length * 0.1:
         return None
     unit = next(unit for unit in schema.UNITS if unit >= period.unit and start >= _floor(connection, unit))
     start -= start % unit
@@ -144,6 +144,15 @@ def _oldest(connection: Connection, since: float = 0.0) -> float | None:
         for column in (schema.trace.c.start, schema.log.c.time)
     ]
     return min((time / _NS for time in found if time), default=None)
+
+
+def _first(connection: Connection) -> float | None:
+    """Return the start of the oldest record, or of the oldest sums where their records have been deleted."""
+    oldest = _oldest(connection)
+    tables = (schema.ROLL[schema.HOUR], schema.LOGS[schema.HOUR])
+    sums = [connection.execute(select(func.min(table.c.time))).scalar() for table in tables]
+    first = min((hour for hour in sums if hour is not None), default=None)
+    return oldest if first is None or (oldest is not None and first + schema.HOUR > oldest) else first
 
 
 def _floor(connection: Connection, unit: int) -> float:

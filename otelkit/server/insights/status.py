@@ -14,6 +14,7 @@ from otelkit.server.insights.sums import Scope, rolls
 from otelkit.server.pipeline import Progress
 from otelkit.server.storage import schema
 from otelkit.server.storage.database import Database
+from otelkit.server.storage.retention import Retention
 from otelkit.server.storage.rollups import newest_step
 from otelkit.server.text import UNKNOWN_SERVICE
 
@@ -35,9 +36,12 @@ _SIGNALS: Final = ("spans", "logs", "points")
 class Status:
     """Answers ``/api/status`` and ``/healthz``; ``address`` is asked late because the port may be any free one."""
 
-    def __init__(self, database: Database, progress: Progress, version: str, address: Callable[[], str]) -> None:
+    def __init__(
+        self, database: Database, progress: Progress, retention: Retention, version: str, address: Callable[[], str]
+    ) -> None:
         self._database = database
         self._progress = progress
+        self._retention = retention
         self._version = version
         self._address = address
         self._started = time.time()
@@ -71,6 +75,7 @@ class Status:
                 "spans_per_s": progress.rate(now),
             },
             "stored": {name: stored.get(name, 0) for name in ("spans", "traces", "logs", "points")},
+            "retention": self._retention.json(connection),
             "rejected": [
                 {"signal": signal, "reason": _REASONS.get(reason, reason), "count": count}
                 for (signal, reason), count in progress.rejected.most_common(20)

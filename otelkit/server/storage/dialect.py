@@ -80,6 +80,15 @@ class Dialect(Protocol):
     def size(self, connection: Connection) -> int:
         """Return the bytes on disk."""
 
+    def used(self, connection: Connection) -> int:
+        """Return the bytes on disk that hold something: what deleted rows leave behind is not counted."""
+
+    def unused(self, connection: Connection) -> bool:
+        """Say whether so much is left behind by deleted rows that :meth:`shrink` has something to do."""
+
+    def shrink(self, connection: Connection) -> None:
+        """Give a little of it back, in a few milliseconds."""
+
     def error(self, error: BaseException, doing: str) -> StorageError:
         """Say in our own terms what a driver's error means; the words never hold stored values."""
 

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
-from otelkit.model import AttributeValue, LogRecord
+from otelkit.model import Attributes, AttributeValue, LogRecord
 from otelkit.semconv.attributes import Core
 from otelkit.server.storage import schema
 from otelkit.server.storage.dialect import dialect_of
@@ -19,7 +19,7 @@ from otelkit.server.storage.payloads import BLOCK, PayloadWriter
 from otelkit.server.storage.rollups import STEP_NS, Rollups
 from otelkit.server.text import clip, service_of
 
-__all__ = ["LogWriter", "Logs", "severity_name"]
+__all__ = ["LogWriter", "Logs", "searchable", "severity_name"]
 
 _MAX_BODY: Final = 16_384
 _MAX_INDEXED: Final = 4_096
@@ -82,7 +82,7 @@ class LogWriter:
                 sums.logs[time // STEP_NS * schema.FINE, series, severity_level(record.severity)] += 1
                 ids_of = (record.trace_id or None, record.span_id or None)
                 rows.append((self._next, uid, time, series, record.severity, *ids_of, block, place, body))
-                texts.append((self._next, None, _searchable(record, body)))
+                texts.append((self._next, None, searchable(body, keys[at + place][3], record.attributes)))
                 self._next += 1
         self._insert(connection, rows)
         dialect_of(connection).set_text(connection, "log_text", texts)
@@ -114,9 +114,10 @@ def _details(record: LogRecord) -> list[Any]:
     return [record.severity_text, record.attributes]
 
 
-def _searchable(record: LogRecord, body: str) -> str:
-    values = (str(value) for value in record.attributes.values() if isinstance(value, str | int))
-    return clip(" ".join((body, record.event_name, *values)), _MAX_INDEXED)
+def searchable(body: str, event_name: str, attributes: Attributes) -> str:
+    """Return what of a record can be searched for."""
+    values = (str(value) for value in attributes.values() if isinstance(value, str | int))
+    return clip(" ".join((body, event_name, *values)), _MAX_INDEXED)
 
 
 def _digest(record: LogRecord) -> bytes:

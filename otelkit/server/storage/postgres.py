@@ -103,6 +103,15 @@ class PostgreSQL:
         )
         return int(found.scalar() or 0)
 
+    def used(self, connection: Connection) -> int:
+        return self.size(connection)
+
+    def unused(self, connection: Connection) -> bool:
+        return False  # autovacuum looks after that
+
+    def shrink(self, connection: Connection) -> None:
+        pass
+
     def taken_over(self, connection: Connection) -> bool:
         meta = schema.meta
         last = connection.execute(select(meta.c.value).where(meta.c.key == "writer")).scalar()
@@ -179,8 +188,11 @@ class PostgreSQL:
         return {keys[place - 1] for (place,) in found}
 
     def set_text(self, connection: Connection, table: str, changes: Sequence[tuple[int, str | None, str]]) -> None:
+        gone = [number for number, _, now in changes if not now]
+        if gone:
+            connection.exec_driver_sql(f"DELETE FROM {table} WHERE id = ANY(%s)", (gone,))  # noqa: S608  a name of ours
         write = self.upsert(_TEXTS[table])
-        write(connection, [(number, " ".join(_words(now))) for number, _, now in changes])
+        write(connection, [(number, " ".join(_words(now))) for number, _, now in changes if now])
 
     def matches(self, column: ColumnElement[int], table: str, words: Sequence[str]) -> ColumnElement[bool]:
         terms = " & ".join(part for word in words for part in _words(word)) + ":*"

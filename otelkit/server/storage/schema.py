@@ -78,6 +78,14 @@ payload = Table(
     Column("zstd", LargeBinary, nullable=False),
 )
 
+# How many rows still refer to a block that has lost some (see ``retention``).
+payload_left = Table(
+    "payload_left",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("left", SmallInteger, nullable=False),
+)
+
 SERIES_KEY: Final = (
     "service",
     "environment",

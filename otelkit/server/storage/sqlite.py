@@ -47,6 +47,9 @@ _log = logging.getLogger(__name__)
 _DIALECT: Final = sqlite.dialect(paramstyle="qmark")
 K = TypeVar("K", bound=Row)
 _DAMAGED: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+_PAGE: Final = 4096
+_SPARE_PAGES: Final = 2000  # new rows take them soon
+_VACUUMED_PAGES: Final = 400
 _FULL: Final = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC", "SQLITE_IOERR_SHMSIZE"})
 
 
@@ -109,6 +112,16 @@ class SQLite:
 
     def size(self, connection: Connection) -> int:
         return self._file.size()
+
+    def used(self, connection: Connection) -> int:
+        return (_pragma(connection, "page_count") - _pragma(connection, "freelist_count")) * _PAGE
+
+    def unused(self, connection: Connection) -> bool:
+        return _pragma(connection, "freelist_count") > _SPARE_PAGES
+
+    def shrink(self, connection: Connection) -> None:
+        if self.unused(connection):
+            connection.exec_driver_sql(f"PRAGMA incremental_vacuum({_VACUUMED_PAGES})").fetchall()
 
     def taken_over(self, connection: Connection) -> bool:
         return False  # the file's lock keeps every other writer out
@@ -246,6 +259,10 @@ def _writer_pragmas(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_size_limit = 67108864")
     connection.execute("PRAGMA cache_size = -16384")
     connection.execute("PRAGMA temp_store = MEMORY")
+
+
+def _pragma(connection: Connection, name: str) -> int:
+    return int(connection.exec_driver_sql(f"PRAGMA {name}").scalar_one())
 
 
 def _write(statement: Any) -> Write:

@@ -66,6 +66,10 @@ class Store:
         self._actors: Interned[tuple[str, str, str]] = Interned(connection, schema.actor)
         self._remembers = True
 
+    def forget(self) -> None:
+        """Read again, before the next write, what writers remember; for the writer thread."""
+        self._remembers = False
+
     def write(self, batches: Sequence[Batch]) -> None:
         """Store all batches or none.
 

@@ -26,7 +26,7 @@ from otelkit.server.storage.spent import Interval, charged_kinds, self_times
 _dumps = msgspec.json.Encoder(order="sorted").encode
 _loads = msgspec.json.decode
 
-__all__ = ["SPLIT_LIMIT", "TraceState", "Traces"]
+__all__ = ["SPLIT_LIMIT", "TraceState", "Traces", "trace_text"]
 
 SPLIT_LIMIT: Final = 500
 _MAX_LABELS: Final = 20
@@ -44,7 +44,7 @@ class TraceState:
         self.number = number
         self.stored = values is not None
         self.values = values if values is not None else _empty(number, trace_id)
-        self.text_before = _text(self.values) if self.stored else None
+        self.text_before = trace_text(self.values) if self.stored else None
         self.placed: tuple[int, str, str, dict[str, int]] | None = self._place() if self.stored else None
 
     @classmethod
@@ -62,7 +62,7 @@ class TraceState:
 
     def text_change(self) -> tuple[int, str | None, str] | None:
         """Return what must change in the full-text index, or None."""
-        now = _text(self.values)
+        now = trace_text(self.values)
         return None if now == self.text_before else (self.number, self.text_before, now)
 
     def merge(self, facts: Sequence[SpanFact]) -> None:
@@ -236,5 +236,6 @@ def _add_label(labels: list[str], label: str) -> None:
         labels.sort()
 
 
-def _text(values: Mapping[str, Any]) -> str:
+def trace_text(values: Mapping[str, Any]) -> str:
+    """Return what of a trace's row can be searched for."""
     return " ".join(filter(None, (values["name"], values["input"], values["output"], values["error"])))

@@ -1,0 +1,235 @@
+"""Deletes the oldest records, by age and by size, in steps that take milliseconds.
+
+A step is an order to the writer between two groups of batches; after each the writer is left alone for several times as
+long as the step took. Traces go whole, once their last span is old. The sums by hour stay for ever, so figures of pages
+do not change. A block of details goes with the last row that refers to it: ``payload_left`` counts the rows of blocks
+that have lost some.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from typing import Any, Final
+
+from sqlalchemy import Connection, Table, delete, exists, func, select
+
+from otelkit.errors import OtelkitError
+from otelkit.server.storage import schema
+from otelkit.server.storage.dialect import dialect_of
+from otelkit.server.storage.logs import searchable
+from otelkit.server.storage.payloads import PayloadReader
+from otelkit.server.storage.store import Store
+from otelkit.server.storage.traces import trace_text
+
+__all__ = ["Retention"]
+
+Order = Callable[[Callable[[Connection], float]], "Future[float]"]
+
+_log = logging.getLogger(__name__)
+_IDLE: Final = 30.0  # seconds between looks while nothing is due
+_STEP: Final = 0.015  # seconds a step should take
+_LEAST: Final = 50  # rows of a step
+_MOST: Final = 5000
+_SHARE: Final = 4  # a step is followed by a pause of so many times its length
+_SLICES: Final = 100
+_SIGNALS: Final = ("spans", "traces", "logs", "points")
+_span, _trace, _logs, _point = schema.span.c, schema.trace.c, schema.log.c, schema.metric_point.c
+
+
+class Retention:
+    """Keeps records for ``keep`` seconds and the store at ``max_size`` bytes at most; 0 is without that limit.
+
+    ``order`` has the writer do something in a transaction of its own; ``start`` and ``stop`` run this beside the
+    server; ``clock`` says what time it is, in seconds.
+    """
+
+    def __init__(
+        self, store: Store, order: Order, keep: int, max_size: int, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.keep = keep
+        self.max_size = max_size
+        self._store = store
+        self._order = order
+        self._database = store.database
+        self._clock = clock
+        self._rows = 400
+        self._blocks = PayloadReader()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.last: float | None = None
+
+    def start(self) -> None:
+        """Begin to look after the store."""
+        if self._thread is None and (self.keep or self.max_size):
+            self._thread = threading.Thread(target=self._run, name="otelkit-retention", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End after the step at hand."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(5)
+
+    def step(self) -> float | None:
+        """Delete some of what is due and return the seconds that took; None where nothing is due.
+
+        Raises:
+            OtelkitError: the store could not be read or written, or the server is stopping.
+        """
+        with self._database.reading() as connection:
+            cutoff = self._cutoff(connection)
+            if not _due(connection, cutoff) and not dialect_of(connection).unused(connection):
+                return None
+        return self._order(lambda connection: self._delete(connection, cutoff)).result()
+
+    def json(self, connection: Connection) -> dict[str, Any]:
+        """Return the limits, the oldest record there is, and what was deleted so far."""
+        gone = {row[0]: row[1] for row in connection.execute(select(schema.tally))}
+        oldest = _oldest(connection)
+        return {
+            "keep_s": self.keep or None,
+            "max_bytes": self.max_size or None,
+            "oldest": oldest / 1e6 if oldest is not None else None,
+            "last": self.last * 1000 if self.last is not None else None,
+            "deleted": {name: gone.get(f"deleted_{name}", 0) for name in _SIGNALS},
+        }
+
+    def _run(self) -> None:
+        pause: float | None = 1.0
+        while not self._stopping.wait(_IDLE if pause is None else pause):
+            try:
+                took = self.step()
+            except OtelkitError as error:
+                _log.warning("nothing old deleted: %s", error)
+                took = None
+            pause = None if took is None else max(0.02, took * _SHARE)
+
+    def _cutoff(self, connection: Connection) -> int:
+        """Return the time in nanoseconds before which everything goes."""
+        now = int(self._clock() * 1e9)
+        cutoff = now - self.keep * 10**9 if self.keep else 0
+        if self.max_size and dialect_of(connection).used(connection) > self.max_size:
+            oldest = _oldest(connection)
+            if oldest is not None:
+                cutoff = max(cutoff, oldest + max(10**9, (now - oldest) // _SLICES))
+        return cutoff
+
+    def _delete(self, connection: Connection, cutoff: int) -> float:
+        started = time.perf_counter()
+        dialect = dialect_of(connection)
+        if dialect.taken_over(connection):
+            self._store.forget()
+        spans, traces = _delete_traces(connection, cutoff, self._rows, self._blocks)
+        logs = _delete_logs(connection, cutoff, max(_LEAST, self._rows - spans), self._blocks)
+        points = _delete_points(connection, cutoff, self._rows)
+        if points and _delete_empty_series(connection):
+            self._store.forget()  # the writer remembers their ids
+        dialect.shrink(connection)
+        gone = [pair for pair in zip(_SIGNALS, (spans, traces, logs, points), strict=True) if pair[1]]
+        counts = [row for name, count in gone for row in ((name, -count), (f"deleted_{name}", count))]
+        dialect.add(schema.tally)(connection, counts)
+        self.last = self._clock()
+        took = time.perf_counter() - started
+        self._rows = min(_MOST, max(_LEAST, int(self._rows * min(2.0, max(0.5, _STEP / max(took, 1e-6))))))
+        return took
+
+
+def _due(connection: Connection, cutoff: int) -> bool:
+    if cutoff <= 0:
+        return False
+    return any(
+        connection.execute(query.limit(1)).first() is not None
+        for query in (_old_traces(cutoff), select(_logs.id).where(_logs.time < cutoff), _old_series(cutoff))
+    )
+
+
+def _oldest(connection: Connection) -> int | None:
+    found = [connection.execute(select(func.min(column))).scalar() for column in (_trace.start, _logs.time)]
+    return min((time for time in found if time is not None), default=None)
+
+
+def _old_traces(cutoff: int) -> Any:
+    return select(schema.trace).where(_trace.start < cutoff, _trace.start + _trace.duration < cutoff)
+
+
+def _old_series(cutoff: int) -> Any:
+    old = exists().where(_point.series == schema.metric_series.c.id, _point.time < cutoff)
+    return select(schema.metric_series.c.id).where(old)
+
+
+def _delete_traces(connection: Connection, cutoff: int, limit: int, blocks: PayloadReader) -> tuple[int, int]:
+    """Delete about ``limit`` spans with their traces; a trace of more spans loses them first, and goes at the end."""
+    chosen: list[Any] = []
+    size = 0
+    for row in connection.execute(_old_traces(cutoff).order_by(_trace.start).limit(limit)).mappings():
+        if chosen and size + row["spans"] > limit:
+            break
+        chosen.append(row)
+        size += row["spans"]
+    if not chosen:
+        return 0, 0
+    inside = _span.trace.in_([row["id"] for row in chosen])
+    found = connection.execute(select(_span.trace, _span.span_id, _span.payload).where(inside).limit(limit + 1)).all()
+    if len(found) > limit:  # one long trace
+        found = found[:limit]
+        some = delete(schema.span).where(inside, _span.span_id.in_([row.span_id for row in found]))
+        connection.execute(some)
+        chosen = []
+    else:
+        connection.execute(delete(schema.span).where(inside))
+        connection.execute(delete(schema.trace).where(_trace.id.in_([row["id"] for row in chosen])))
+        texts = [(row["id"], trace_text(row), "") for row in chosen]
+        dialect_of(connection).set_text(connection, "trace_text", texts)
+    _release(connection, (row.payload for row in found), blocks.read(connection, {row.payload for row in found}), 1)
+    return len(found), len(chosen)
+
+
+def _delete_logs(connection: Connection, cutoff: int, limit: int, blocks: PayloadReader) -> int:
+    query = select(schema.log, schema.log_series.c.event_name).join(
+        schema.log_series, schema.log_series.c.id == _logs.series
+    )
+    rows = connection.execute(query.where(_logs.time < cutoff).order_by(_logs.time).limit(limit)).all()
+    if not rows:
+        return 0
+    details = blocks.read(connection, {row.payload for row in rows})
+    texts = [(row.id, searchable(row.body, row.event_name, details[row.payload][row.place][1]), "") for row in rows]
+    connection.execute(delete(schema.log).where(_logs.id.in_([row.id for row in rows])))
+    dialect_of(connection).set_text(connection, "log_text", texts)
+    _release(connection, (row.payload for row in rows), details, 0)
+    return len(rows)
+
+
+def _delete_points(connection: Connection, cutoff: int, limit: int) -> int:
+    gone = 0
+    for (series,) in connection.execute(_old_series(cutoff).limit(50)).all():
+        old = select(_point.time).where(_point.series == series, _point.time < cutoff).order_by(_point.time)
+        last = connection.execute(old.limit(limit - gone)).scalars().all()[-1]
+        some = delete(schema.metric_point).where(_point.series == series, _point.time <= last)
+        gone += connection.execute(some).rowcount
+        if gone >= limit:
+            break
+    return gone
+
+
+def _delete_empty_series(connection: Connection) -> bool:
+    table: Table = schema.metric_series
+    empty = ~exists().where(_point.series == table.c.id)
+    return connection.execute(delete(table).where(empty)).rowcount > 0
+
+
+def _release(connection: Connection, payloads: Iterable[int], blocks: dict[int, list[Any]], shared: int) -> None:
+    """Count rows that no longer refer to their blocks; ``shared`` is how much of a block is no row's own."""
+    gone = Counter(payloads)
+    table = schema.payload_left
+    known = {row.id: row.left for row in connection.execute(select(table).where(table.c.id.in_(gone)))}
+    left = {number: known.get(number, len(blocks.get(number, ())) - shared) - count for number, count in gone.items()}
+    empty: Sequence[int] = [number for number, count in left.items() if count <= 0]
+    connection.execute(delete(schema.payload).where(schema.payload.c.id.in_(empty)))
+    connection.execute(delete(table).where(table.c.id.in_(empty)))
+    remaining = [(number, count) for number, count in left.items() if count > 0]
+    dialect_of(connection).upsert(table)(connection, remaining)
