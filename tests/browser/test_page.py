@@ -20,7 +20,7 @@ except ImportError:  # the `chromium` fixture says so, and fails where everythin
 
 pytestmark = pytest.mark.browser
 
-PLACES = ("/", "/traces/", "/logs/", "/models/")
+PLACES = ("/", "/traces/", "/logs/", "/models/", *(f"/conversations/{view}" for view in ("", "?by=user", "?id=c-16")))
 CONTRAST = Path(__file__).with_name("contrast.js").read_text()
 
 
@@ -128,10 +128,13 @@ def test_filter_takes_keys_and_words_and_points_at_what_it_does_not_know(view: A
     assert "q=quieter" in page.url
     box.fill("colour:red")
     box.press("Enter")
-    expect(page.get_by_role("alert")).to_contain_text("There is no filter “colour”")
+    expect(page.get_by_role("alert")).to_contain_text("There is no filter 'colour' here")
+    expect(page.locator("#filter-error u")).to_have_text("colour")
+    assert box.evaluate("(box) => box.value.slice(box.selectionStart, box.selectionEnd)") == "colour"
     box.fill("status:maybe")
     box.press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("error, ok")
+    expect(page.locator("#filter-error u")).to_have_text("maybe")
     page.get_by_label("Remove the filter model").click()
     expect(page.locator(".chip")).to_have_count(1)
 
@@ -142,7 +145,7 @@ def test_filter_offers_what_there_is(view: Any) -> None:
     box.fill("tool:sea")
     page.get_by_role("option", name="tool:search_orders").click()
     expect(page.locator(".chip")).to_contain_text("search_orders")
-    expect(page).to_have_url(re.compile("tool=search_orders"))
+    expect(page).to_have_url(re.compile("filter=tool%3Asearch_orders"))
 
 
 def test_nothing_found_says_so_and_leads_on(view: Any) -> None:
@@ -309,7 +312,7 @@ def test_models_show_the_figures_of_the_api(view: Any, site: Any) -> None:
 @pytest.mark.parametrize("place", [*PLACES, "trace"])
 def test_text_stands_out_from_its_ground(view_of: Any, site: Any, place: str, dark: bool) -> None:
     path = f"/traces/?trace={_failing(site)['trace_id']}" if place == "trace" else place
-    page = view_of(site, dark=dark).open(path, "a.tr, .log, table, .msg, .failure")
+    page = view_of(site, dark=dark).open(path, "a.tr, .log, table, .msg, .failure, .said")
     weak = page.evaluate(CONTRAST)
     assert weak["checked"] > 40
     assert weak["below"] == []
@@ -318,7 +321,7 @@ def test_text_stands_out_from_its_ground(view_of: Any, site: Any, place: str, da
 @pytest.mark.parametrize("place", [*PLACES, "trace", "hostile"])
 def test_nothing_scrolls_sideways_on_a_phone(view_of: Any, site: Any, place: str) -> None:
     named = {"trace": f"/traces/?trace={_failing(site)['trace_id']}", "hostile": _trace(site, "hostile")}
-    page = view_of(site, width=390, height=844).open(named.get(place, place), "a.tr, .log, table, .sp")
+    page = view_of(site, width=390, height=844).open(named.get(place, place), "a.tr, .log, table, .sp, .said")
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
@@ -332,8 +335,8 @@ def test_planted_scripts_stay_text_everywhere(view: Any, site: Any) -> None:
         for tab in ("messages", "attributes", "logs", "raw")
     ]
     for path in (*PLACES, quoted, "/logs/?severity=error", *opened):
-        page = view.open(path, "a.tr, .log, table, .sp.on, .nothing")
-        page.locator("#tab-panel, .tr, .log, table").first.wait_for()
+        page = view.open(path, "a.tr, .log, table, .sp.on, .nothing, .said")
+        page.locator("#tab-panel, .tr, .log, table, .said").first.wait_for()
         assert page.evaluate("window.__planted === undefined")
         assert page.locator("#app script, #app img, #app iframe, #app [onerror]").count() == 0
     expect(view.open(quoted, "a.tr").locator("a.tr")).to_contain_text(script)

@@ -6,13 +6,16 @@ import { useEffect, useRef, useState } from "./html.js";
 export class ApiError extends Error {
   /**
    * @param {string} message
-   * @param {{status?: number, parameter?: string|null, allowed?: string[]|null}} [more] `status` 0: nobody answered
+   * @param {{status?: number, parameter?: string|null, allowed?: string[]|null, at?: number|null, until?: number|null}} [more]
+   *   `status` 0: nobody answered; `at` and `until`: which characters of a filter are meant
    */
-  constructor(message, { status = 0, parameter = null, allowed = null } = {}) {
+  constructor(message, { status = 0, parameter = null, allowed = null, at = null, until = null } = {}) {
     super(message);
     this.status = status;
     this.parameter = parameter;
     this.allowed = allowed;
+    this.at = at;
+    this.until = until;
   }
 }
 
@@ -28,11 +31,27 @@ export async function ask(path, params = {}, signal) {
     if (value !== null && value !== undefined && value !== "") search.set(name, String(value));
   }
   const text = search.toString();
+  return answered(`/api/${path}${text ? `?${text}` : ""}`, { signal, headers: { accept: "application/json" } });
+}
+
+/**
+ * Have something changed.
+ * @param {"POST"|"PUT"|"DELETE"} method
+ * @param {string} path below /api
+ * @param {Record<string, unknown>} [body]
+ * @returns {Promise<any>}
+ */
+export const order = (method, path, body = {}) => answered(`/api/${path}`, {
+  method, body: JSON.stringify(body), headers: { accept: "application/json", "content-type": "application/json" },
+});
+
+/** @param {string} url @param {RequestInit} how */
+async function answered(url, how) {
   let response;
   try {
-    response = await fetch(`/api/${path}${text ? `?${text}` : ""}`, { signal, headers: { accept: "application/json" } });
+    response = await fetch(url, how);
   } catch (error) {
-    if (signal?.aborted) throw error;
+    if (how.signal?.aborted) throw error;
     throw new ApiError("The server does not answer. Is it still running?");
   }
   const body = await response.json().catch(() => null);

@@ -6,6 +6,7 @@ import { cls, html, render, useEffect, useRef, useState } from "./html.js";
 import { Trouble } from "./parts/common.js";
 import { FilterBar } from "./parts/filterbar.js";
 import { RangeMenu } from "./parts/rangemenu.js";
+import { Conversations } from "./pages/conversations.js";
 import { Logs } from "./pages/logs.js";
 import { Models } from "./pages/models.js";
 import { Overview } from "./pages/overview.js";
@@ -23,6 +24,7 @@ import { address, change, listen, listenKeys, shared, usePlace, useKeys } from "
 const PAGES = [
   { path: "", name: "Overview", group: "", draw: Overview },
   { path: "traces", name: "Traces", group: "", draw: Traces },
+  { path: "conversations", name: "Conversations", group: "", draw: Conversations },
   { path: "models", name: "Models", group: "Measure", draw: Models },
   { path: "retrieval", name: "Retrieval", group: "Measure", draw: Retrieval },
   { path: "tools", name: "Tools", group: "Measure", draw: Tools },

@@ -9,7 +9,7 @@ from otelkit.server.api.params import BadParameterError
 from otelkit.server.api.responses import Json
 from otelkit.server.insights import facets as insight
 from otelkit.server.insights.conversations import conversation_language
-from otelkit.server.insights.filters import Language, parse
+from otelkit.server.insights.filters import FilterError, Language, parse
 from otelkit.server.insights.logs import LOGS
 from otelkit.server.insights.traces import trace_language
 
@@ -20,21 +20,20 @@ _FACETS: Final = ("traces", "logs")
 
 
 def filters(ask: Ask) -> Json:
-    """Answer what a filter means in a section, and which keys that section has."""
+    """Answer what a filter means in a section, or why nothing; and which keys that section has."""
     params = ask.params("section", "filter")
     section = params.choice("section", _SECTIONS)
     if section is None:
         raise BadParameterError("section", "the section is needed", _SECTIONS)
-    language = _language(ask, section)
-    params.filter(language)
-    return {
-        "section": section,
-        "keys": [known.json() for known in language.fields],
-        "terms": [
-            {"key": key or None, "sign": sign, "value": value, "negated": negated, "at": at, "until": until}
-            for key, sign, value, negated, at, until in parse(params.text("filter") or "")
-        ],
-    }
+    language, text = _language(ask, section), params.text("filter") or ""
+    answer: Json = {"section": section, "keys": [known.json() for known in language.fields], "terms": [], "error": None}
+    try:
+        language.read(text)
+    except FilterError as error:
+        allowed = list(error.allowed) if error.allowed is not None else None
+        wrong = {"message": error.message, "at": error.at, "until": error.until, "allowed": allowed}
+        return {**answer, "error": wrong}
+    return {**answer, "terms": [{**term._asdict(), "key": term.key or None} for term in parse(text)]}
 
 
 def facets(ask: Ask) -> Json:

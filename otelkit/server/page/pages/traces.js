@@ -1,15 +1,18 @@
 /** All traces that match, newest first unless asked otherwise; and beside a trace the list it came from. */
 
-import { ask, useAnswer } from "../api.js";
+import { useAnswer } from "../api.js";
 import { apiParams, chips } from "../filters.js";
 import { plural, whole } from "../format.js";
-import { cls, html, useEffect, useRef, useState } from "../html.js";
+import { cls, html } from "../html.js";
 import { Nothing, Trouble, Waiting, moveFocus } from "../parts/common.js";
+import { Facets } from "../parts/facets.js";
+import { usePages } from "../parts/paging.js";
 import { TraceList } from "../parts/tracelist.js";
 import { address, change, shared, useKeys, useMedia, writing } from "../state.js";
 import { Trace } from "./trace.js";
 
-const SORTS = { newest: "Newest", slowest: "Slowest", errors: "Failing first" };
+const SORTS = { newest: "Newest", slowest: "Slowest", dearest: "Dearest", errors: "Failing first" };
+const FACETS = ["status", "service", "environment", "model", "provider", "tool", "kind", "name", "route", "user", "group", "session", "conversation"];
 
 /** @param {import("../app.js").PageProps} props */
 export function Traces(props) {
@@ -23,7 +26,7 @@ export function Traces(props) {
 function List({ query, revision, narrow }) {
   const params = apiParams("traces", query);
   const { data, error, loading } = useAnswer("traces", params, revision);
-  const { rows, waiting, show, more, end, failed } = useRows(data, params, loading);
+  const { rows, waiting, show, more, end, failed } = usePages("traces", params, { data, loading, list: "traces", id: "trace_id" });
   useKeys((event) => {
     if (narrow || writing(event) || event.metaKey || event.ctrlKey) return false;
     if (event.key === "j" || event.key === "k") return moveFocus(event.key === "j" ? 1 : -1);
@@ -31,7 +34,9 @@ function List({ query, revision, narrow }) {
   });
   const sort = query.sort in SORTS ? query.sort : "newest";
   return html`
-    <div class=${cls("listing", loading && "asking")}>
+    <div class=${cls("listing", loading && "asking", !narrow && "faceted")}>
+      ${!narrow && html`<${Facets} page="traces" query=${query} names=${FACETS} />`}
+      <div>
       <div class="verdict"><h1>Traces</h1><p>${data && `${data.total_exact ? plural(data.total, "trace") : `more than ${whole(data.total)} traces`}${chips("traces", query).length || query.q ? " match" : ""}`}</p>
         <span class="switch" role="group" aria-label="Order">${Object.entries(SORTS).map(([id, name]) => html`<button type="button" key=${id} aria-pressed=${sort === id} onClick=${() => change({ sort: id === "newest" ? null : id })}>${name}</button>`)}</span>
       </div>
@@ -43,6 +48,7 @@ function List({ query, revision, narrow }) {
       </section>
       ${waiting > 0 && html`<button type="button" class="pill" onClick=${show}>${waiting} new</button>`}
       ${rows?.length > 0 && !end && html`<button type="button" class="btn wide" onClick=${more}>Show more</button>`}
+      </div>
     </div>`;
 }
 
@@ -53,52 +59,3 @@ const NoTraces = ({ query }) => html`
       ? html`<a class="link" href=${address("traces", { ...shared(query), service: null, environment: null })}>Remove the filters</a> or ${" "}<a class="link" href=${address("traces", { ...query, range: "all", from: null, to: null })}>look in all of time</a>.`
       : html`<a class="link" href=${address("traces", { ...query, range: "all", from: null, to: null })}>Look in all of time</a>, or see the <a class="link" href="/">overview</a> for what the receiver has heard.`}
   <//>`;
-
-/**
- * The rows to show: what is new waits while the reader has scrolled, and further pages are added below.
- * @param {any} data the first page, newest answer
- * @param {Record<string, string>} params
- * @param {boolean} loading
- */
-function useRows(data, params, loading) {
-  const key = JSON.stringify(params);
-  const [state, setState] = useState({ key: "", first: null, older: [], cursor: null, failed: null });
-  const held = useRef(null);
-  const [waiting, setWaiting] = useState(0);
-  const take = (answer) => {
-    held.current = null;
-    setWaiting(0);
-    setState((old) => old.key === key && old.older.length
-      ? { ...old, first: merged(answer.traces, old.first), failed: null }
-      : { key, first: answer.traces, older: [], cursor: answer.next_cursor, failed: null });
-  };
-  useEffect(() => {
-    if (!data || loading) return;
-    const known = new Set((state.first || []).concat(state.older).map(({ trace_id: id }) => id));
-    const fresh = data.traces.filter(({ trace_id: id }) => !known.has(id)).length;
-    if (state.key === key && fresh && scrollY > 60) {
-      held.current = data;
-      setWaiting(fresh);
-    } else take(data);
-  }, [data, loading]);
-  const more = async () => {
-    try {
-      const page = await ask("traces", { ...params, cursor: state.cursor });
-      setState((old) => ({ ...old, older: [...old.older, ...page.traces], cursor: page.next_cursor, failed: null }));
-    } catch (failed) {
-      setState((old) => ({ ...old, failed }));
-    }
-  };
-  const show = () => {
-    scrollTo({ top: 0 });
-    if (held.current) take(held.current);
-  };
-  const rows = state.first && merged(state.first, state.older);
-  return { rows: state.key ? rows : null, waiting, show, more, end: !state.cursor, failed: state.failed };
-}
-
-/** Both lists, each trace once. @param {any[]} first @param {any[]} then */
-function merged(first, then) {
-  const known = new Set(first.map(({ trace_id: id }) => id));
-  return [...first, ...then.filter(({ trace_id: id }) => !known.has(id))];
-}
