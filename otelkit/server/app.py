@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,8 @@ from otelkit.server.api.asking import Context
 from otelkit.server.api.routes import api_routes
 from otelkit.server.config import ServerConfig
 from otelkit.server.insights.status import Status
-from otelkit.server.permissions import PermittedMount
+from otelkit.server.live import Live
+from otelkit.server.permissions import PermittedMount, PermittedWebSocket
 from otelkit.server.pipeline import Pipeline
 from otelkit.server.receivers import otlp_routes
 from otelkit.server.security import Guard
@@ -40,8 +42,11 @@ class _PageFiles(StaticFiles):
 def build_app(config: ServerConfig, database: Database, pipeline: Pipeline, status: Status) -> Starlette:
     """Return the application."""
     access = Access(config.tokens)
+    live = Live(lambda: _told(database, status))
+    pipeline.on_stored = live.stored
     routes: list[BaseRoute] = [
         *otlp_routes(pipeline, config.max_body),
+        PermittedWebSocket("/api/live", live.listen, permission="read"),
         *api_routes(Context(database, pipeline, status, access)),
     ]
     if PAGE.is_dir():
@@ -49,3 +54,8 @@ def build_app(config: ServerConfig, database: Database, pipeline: Pipeline, stat
     return Starlette(
         routes=routes, middleware=[Middleware(Guard, access), Middleware(GZipMiddleware, minimum_size=1024)]
     )
+
+
+def _told(database: Database, status: Status) -> dict[str, Any]:
+    with database.reading() as connection:
+        return status.json(connection, time.time())

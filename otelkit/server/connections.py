@@ -76,6 +76,10 @@ class _LimitedProtocol(HttpToolsProtocol):
         self._arrived()
         super().on_message_complete()
 
+    def handle_websocket_upgrade(self) -> None:
+        self._arrived()  # it lasts as long as the page is open
+        super().handle_websocket_upgrade()
+
     def _within(self, seconds: float) -> None:
         self._arrived()
         self._deadline = self.loop.call_later(seconds, self._late)

@@ -11,10 +11,11 @@ from typing import Any, Final, Literal
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
-__all__ = ["MAY", "PERMISSIONS", "Permission", "PermittedMount", "PermittedRoute", "may"]
+__all__ = ["MAY", "PERMISSIONS", "Permission", "PermittedMount", "PermittedRoute", "PermittedWebSocket", "may"]
 
 Permission = Literal["open", "read", "write", "ingest"]
 # open: shows nothing that is stored · read: shows it · write: changes data or settings · ingest: sends telemetry
@@ -54,6 +55,20 @@ class PermittedRoute(Route):
         if not known:
             response.headers["WWW-Authenticate"] = "Bearer"
         await response(scope, receive, send)
+
+
+class PermittedWebSocket(WebSocketRoute):
+    """A WebSocket that says which permission it needs; who has none is not let in."""
+
+    def __init__(self, path: str, endpoint: Any, *, permission: Permission) -> None:
+        super().__init__(path, endpoint)
+        self.permission: Permission = permission
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if may(scope, self.permission):
+            await super().handle(scope, receive, send)
+        else:
+            await WebSocketClose(code=1008, reason="a token is needed: log in")(scope, receive, send)
 
 
 class PermittedMount(Mount):

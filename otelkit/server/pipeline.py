@@ -83,10 +83,14 @@ class _Order:
 
 
 class Pipeline:
-    """The writer thread and the queue before it; ``start`` and ``stop`` may each be called more than once."""
+    """The writer thread and the queue before it; ``start`` and ``stop`` may each be called more than once.
+
+    ``on_stored`` is called by the writer's thread after every COMMIT that changed something.
+    """
 
     def __init__(self, store: Store, *, max_waiting: int, max_decoded: int) -> None:
         self.progress = Progress()
+        self.on_stored: Callable[[], None] = _nobody
         self._store = store
         self._max_waiting = max_waiting
         self._max_decoded = max_decoded
@@ -208,6 +212,7 @@ class Pipeline:
             order.future.set_exception(error)
             return
         self.progress.revision += 1
+        self.on_stored()
         order.future.set_result(answer)
 
     def _work(self, group: Sequence[_Waiting]) -> None:
@@ -236,6 +241,7 @@ class Pipeline:
             _fail([item for item, _ in ready], error)
             return
         self._count(ready)
+        self.on_stored()
         for item, decoded in ready:
             item.future.set_result(Accepted(decoded.rejected))
 
@@ -252,6 +258,10 @@ class Pipeline:
                 progress.rejected[item.signal, reason] += count
         if spans:
             progress.recent.append((progress.last, spans))
+
+
+def _nobody() -> None:
+    """Nobody listens."""
 
 
 def _fail(group: Sequence[_Waiting], error: Exception) -> None:
