@@ -15,7 +15,7 @@ from ingest import BATCH, ServerProcess, send
 from load import bodies
 
 TIMES = 20
-LIMIT_MS = 150.0
+LIMIT_MS = 100.0
 
 
 def questions(server: ServerProcess) -> dict[str, str]:
@@ -31,7 +31,15 @@ def questions(server: ServerProcess) -> dict[str, str]:
         "traces, one user": f"/api/traces?user={row['user']}",
         "traces, words": "/api/traces?q=return+policy+desks+bou",
         "traces, page 2": f"/api/traces?range=24h&limit=200&cursor={first['next_cursor']}",
+        "traces, a filter": "/api/traces?range=24h&filter=duration:>2s+model:gpt-4o",
         "one trace": f"/api/traces/{row['trace_id']}",
+        "conversations, 24 h": "/api/conversations?range=24h",
+        "conversations, costly": "/api/conversations?range=24h&sort=dearest",
+        "one conversation": f"/api/conversations/{row['conversation']}",
+        "top users, 24 h": "/api/top?by=user&range=24h",
+        "top models, 24 h": "/api/top?by=model&range=24h",
+        "retrieval, 24 h": "/api/retrieval?range=24h",
+        "tools, 24 h": "/api/tools?range=24h",
         "logs": "/api/logs?range=24h",
         "models, 24 h": "/api/models?range=24h",
         "services, 24 h": "/api/services?range=24h",

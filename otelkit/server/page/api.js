@@ -45,6 +45,12 @@ export const order = (method, path, body = {}) => answered(`/api/${path}`, {
   method, body: JSON.stringify(body), headers: { accept: "application/json", "content-type": "application/json" },
 });
 
+/**
+ * Open a session for whoever holds a token; the cookie that keeps it is not for scripts.
+ * @param {string} token
+ */
+export const logIn = (token) => answered("/api/login", { method: "POST", headers: { authorization: `Bearer ${token}` } });
+
 /** @param {string} url @param {RequestInit} how */
 async function answered(url, how) {
   let response;
@@ -96,40 +102,4 @@ export function useAnswer(path, params, revision) {
   useEffect(() => () => running.current.abort.abort(), []);
   const current = state.key === key;
   return { data: state.data, error: current ? state.error : null, loading: !current, stale: !current && state.data !== null };
-}
-
-/**
- * The receiver's status, asked every two seconds while `live` and while someone looks.
- * @param {boolean} live
- */
-export function useStatus(live) {
-  const [state, setState] = useState({ data: null, error: null, asked: 0 });
-  useEffect(() => {
-    let timer = 0;
-    let stopped = false;
-    const turn = async () => {
-      if (!document.hidden) {
-        try {
-          const data = await ask("status");
-          if (!stopped) setState({ data, error: null, asked: Date.now() });
-        } catch (error) {
-          if (!stopped) setState((old) => ({ ...old, error, asked: Date.now() }));
-        }
-      }
-      if (!stopped && live) timer = setTimeout(turn, 2000);
-    };
-    const seen = () => {
-      if (document.hidden || stopped || !live) return;
-      clearTimeout(timer);
-      turn();
-    };
-    turn();
-    document.addEventListener("visibilitychange", seen);
-    return () => {
-      stopped = true;
-      clearTimeout(timer);
-      document.removeEventListener("visibilitychange", seen);
-    };
-  }, [live]);
-  return state;
 }

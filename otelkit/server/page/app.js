@@ -1,8 +1,10 @@
 /** The shell: which page is shown, what every page shares, and the receiver's pulse. */
 
-import { useStatus } from "./api.js";
+import { ask } from "./api.js";
 import { ago, bytes, count } from "./format.js";
 import { cls, html, render, useEffect, useRef, useState } from "./html.js";
+import { useStatus } from "./live.js";
+import { Login } from "./parts/login.js";
 import { Trouble } from "./parts/common.js";
 import { FilterBar } from "./parts/filterbar.js";
 import { RangeMenu } from "./parts/rangemenu.js";
@@ -64,8 +66,8 @@ function App() {
           onClick=${() => change({ live: live ? "off" : null }, { replace: true, keepScroll: true })}>${live ? "Live" : "Paused"}</button>
       </header>
       <main id="main" tabindex="-1">
-        ${error && html`<${Trouble} error=${error} />`}
-        <${current.draw} key=${current.path} query=${query} status=${status} revision=${revision} />
+        ${error && error.status !== 401 && html`<${Trouble} error=${error} />`}
+        ${error?.status === 401 ? html`<${Login} />` : html`<${current.draw} key=${current.path} query=${query} status=${status} revision=${revision} />`}
       </main>
     </div>`;
 }
@@ -105,6 +107,13 @@ function Foot({ status, error }) {
     </div>`;
 }
 
-listen();
-listenKeys();
-render(html`<${App} />`, document.getElementById("app"));
+/** Asked before anything else, so that nobody who must log in is refused a dozen questions first. */
+async function start() {
+  const { login, may } = await ask("access").catch(() => ({ login: false, may: [] }));
+  listen();
+  listenKeys();
+  const locked = login && !may.includes("read");
+  render(locked ? html`<main id="main"><${Login} /></main>` : html`<${App} />`, document.getElementById("app"));
+}
+
+start();
