@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from otelkit.cli import demo, dev, run, serve, settings
+from otelkit.cli import db, demo, dev, run, serve, settings
 from otelkit.errors import OtelkitError
 from otelkit.settings import package_version
 
@@ -18,6 +18,7 @@ _EPILOG: Final = """examples:
   otelkit dev -- uvicorn app:app      your service and a page that shows it, no code change
   otelkit run -- uvicorn app:app      your service instrumented, telemetry to OTEL_EXPORTER_OTLP_ENDPOINT
   otelkit serve                       receive, keep and show telemetry on http://127.0.0.1:4318
+  otelkit db stats                    what is stored; also compact, backup, export and import
   otelkit demo                        a chatbot at work, with all of it
   otelkit settings                    every option, its variable and its value
 """
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"otelkit {package_version()}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in (dev, run, serve, demo, settings):
+    for command in (dev, run, serve, db, demo, settings):
         command.add_parser(commands)
     args = parser.parse_args(argv)
     try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from otelkit.server.config import ServerConfig
     from otelkit.server.runtime import Server
 
-__all__ = ["add_parser", "run"]
+__all__ = ["add_parser", "chosen_database", "run"]
 
 _GRPC_PORT: Final = 4317
 _EPILOG: Final = """examples:
@@ -107,16 +107,23 @@ def banner(server: Server) -> str:
     return "\n".join(lines)
 
 
+def chosen_database(given: str | None, options: settings.Settings) -> str:
+    """Return the database of a command: what was given, else what is set, else the one in the data directory."""
+    from otelkit.server.config import default_database
+
+    environ = settings.current_environment()
+    return given or options.database_url or str(options.database or default_database(environ))
+
+
 def _config(args: argparse.Namespace) -> ServerConfig:
     try:
-        from otelkit.server.config import ServerConfig, default_database
+        from otelkit.server.config import ServerConfig
     except ImportError as error:
         from otelkit.errors import MissingExtraError
 
         raise MissingExtraError("otelkit serve", "server") from error
     options = settings.load()
-    environ = settings.current_environment()
-    database = args.db or options.database_url or str(options.database or default_database(environ))
+    database = chosen_database(args.db, options)
     host = args.host or options.host
     return ServerConfig(
         host=host,

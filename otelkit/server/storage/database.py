@@ -20,14 +20,18 @@ __all__ = ["Database"]
 class Database:
     """An open database; ``location`` is a file, ``:temp:`` for one that is deleted at the end, or PostgreSQL's URL.
 
-    Raises :class:`StorageError` with one clear sentence where it is in use, damaged, out of reach, newer than this
-    program, or cannot be made.
+    ``shared`` is for looking only, beside a server that has it. Raises :class:`StorageError` with one clear sentence
+    where it is in use, damaged, out of reach, newer than this program, or cannot be made.
     """
 
-    def __init__(self, location: str, *, cache: int = 32 * 1024 * 1024) -> None:
-        self.dialect = _opened(location, cache)
+    def __init__(self, location: str, *, cache: int = 32 * 1024 * 1024, shared: bool = False) -> None:
+        self.dialect = _opened(location, cache, shared)
         try:
-            self._prepare()
+            if shared:
+                with self.reading() as connection:
+                    migrations.check(connection)
+            else:
+                self._prepare()
         except BaseException:
             self.close()
             raise
@@ -69,10 +73,10 @@ class Database:
             migrations.prepare(connection)
 
 
-def _opened(location: str, cache: int) -> Dialect:
+def _opened(location: str, cache: int, shared: bool) -> Dialect:
     url = database_url(location)
     if url is None:
-        return SQLite(location, cache=cache)
+        return SQLite(location, cache=cache, shared=shared)
     try:
         from otelkit.server.storage.postgres import PostgreSQL  # its driver is an extra
     except ImportError as error:

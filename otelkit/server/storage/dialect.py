@@ -44,6 +44,19 @@ class Dialect(Protocol):
     def back_up(self, name: str) -> Path | None:
         """Copy everything committed so far beside the original and return where; None where that is not our job."""
 
+    def copy_to(self, target: Path) -> None:
+        """Copy everything committed to a new file, also while a server writes.
+
+        Raises:
+            StorageError: that failed, or is not our job.
+        """
+
+    def compact(self) -> None:
+        """Give back all the room that deleted rows left behind; nothing else may use the database meanwhile."""
+
+    def sizes(self, connection: Connection) -> dict[str, int | None]:
+        """Return the bytes on disk by table, its indexes included; None where that is not known."""
+
     def replace(self, error: BaseException) -> bool:
         """Where the error says that the database is damaged, set it aside and begin an empty one; say whether."""
 

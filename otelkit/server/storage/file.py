@@ -29,13 +29,16 @@ def _stamp() -> str:
 class StoreFile:
     """A database file that no other server process has, made if it is not there.
 
-    Raises :class:`StorageError` where it is in use or cannot be made.
+    ``shared`` is for looking only, beside whoever has it; then it must be there. Raises :class:`StorageError` where it
+    is in use, missing, or cannot be made.
     """
 
-    def __init__(self, location: str) -> None:
+    def __init__(self, location: str, *, shared: bool = False) -> None:
         self._temporary = tempfile.mkdtemp(prefix="otelkit-") if location == TEMPORARY else None
         self.path = Path(self._temporary, "otelkit.db") if self._temporary else Path(location).expanduser()
-        self._lock = self._locked()
+        if shared and not self.path.is_file():
+            raise StorageError(f"there is no {self.path}: name the file with --db")
+        self._lock = -1 if shared else self._locked()
 
     def size(self) -> int:
         """Return the bytes on disk, the write-ahead log included."""
@@ -84,14 +87,32 @@ class StoreFile:
     def back_up(self, name: str) -> Path:
         """Copy what is committed to a file beside this one and return it; raise StorageError where there is no room."""
         copy = self._beside(f".{name}-{_stamp()}")
-        os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        self.copy_to(copy)
+        return copy
+
+    def copy_to(self, copy: Path) -> None:
+        """Copy what is committed to a new file, also while a server writes; raise StorageError where that fails."""
+        try:
+            os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        except OSError as error:
+            raise StorageError(f"{copy} cannot be made: {error.strerror}") from error
         try:
             with closing(sqlite3.connect(self.path)) as source, closing(sqlite3.connect(copy)) as target:
                 source.backup(target)
-        except (OSError, sqlite3.Error) as error:
+        except BaseException as error:
             copy.unlink(missing_ok=True)
-            raise StorageError(f"{self.path} could not be copied to {copy} before the upgrade: {error}") from error
-        return copy
+            if isinstance(error, OSError | sqlite3.Error):
+                raise StorageError(f"{self.path} could not be copied to {copy}: {error}") from error
+            raise
+
+    def compact(self) -> None:
+        """Write the file anew without what deleted rows left behind; raise StorageError where there is no room."""
+        try:
+            with closing(sqlite3.connect(self.path)) as connection:
+                connection.execute("VACUUM")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            raise StorageError(f"{self.path} could not be written anew: {error}") from error
 
     def close(self) -> None:
         """Let go of the file and delete a temporary one; may be called twice."""

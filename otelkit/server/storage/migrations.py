@@ -16,7 +16,7 @@ from otelkit.errors import StorageError
 from otelkit.server.storage import schema
 from otelkit.server.storage.dialect import Dialect, dialect_of
 
-__all__ = ["STEPS", "prepare"]
+__all__ = ["STEPS", "check", "prepare"]
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +46,17 @@ def prepare(connection: Connection) -> None:
     dialect.create(connection)
     connection.execute(schema.meta.delete().where(schema.meta.c.key == "schema"))
     connection.execute(schema.meta.insert().values(key="schema", value=str(schema.SCHEMA_VERSION)))
+
+
+def check(connection: Connection) -> None:
+    """Raise StorageError for what is no store of this version."""
+    dialect = dialect_of(connection)
+    found = _version(connection, dialect)
+    if found is None:
+        raise StorageError(f"{dialect.location} holds no telemetry yet")
+    if found != schema.SCHEMA_VERSION:
+        what = "run `otelkit serve` once to bring it forward" if found < schema.SCHEMA_VERSION else "upgrade otelkit"
+        raise StorageError(f"{dialect.location} has schema {found}, this is {schema.SCHEMA_VERSION}: {what}")
 
 
 def _version(connection: Connection, dialect: Dialect) -> int | None:

@@ -13,6 +13,7 @@ import re
 import unicodedata
 import uuid
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -37,6 +38,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import TSVECTOR, dialect, insert
+from sqlalchemy.exc import DBAPIError
 
 from otelkit.errors import StorageError, StorageFullError
 from otelkit.server.storage import schema
@@ -87,6 +89,27 @@ class PostgreSQL:
     def back_up(self, name: str) -> None:
         return None  # its owner has pg_dump; this program may not write where the server stands
 
+    def copy_to(self, target: Path) -> None:
+        raise StorageError(f"a store in PostgreSQL is copied with its own tools: pg_dump --file {target} DATABASE")
+
+    def compact(self) -> None:
+        names = ", ".join(_quoted(name) for name in (*schema.metadata.tables, *schema.TEXTS))
+        with self.writer.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            try:
+                connection.exec_driver_sql(f"VACUUM (ANALYZE) {names}")
+            except DBAPIError as error:
+                raise self.error(error, "vacuum") from error
+
+    def sizes(self, connection: Connection) -> dict[str, int | None]:
+        names = [*schema.metadata.tables, *schema.TEXTS]
+        found = connection.exec_driver_sql(
+            "SELECT relname, pg_total_relation_size(oid) FROM pg_class "
+            "WHERE relnamespace = current_schema()::regnamespace AND relname = ANY(%s)",
+            (names,),
+        )
+        sizes = {str(row[0]): int(row[1]) for row in found}
+        return {name: sizes.get(name) for name in names}
+
     def replace(self, error: BaseException) -> bool:
         return False
 
@@ -95,13 +118,7 @@ class PostgreSQL:
         self.writer.dispose()
 
     def size(self, connection: Connection) -> int:
-        names = [*schema.metadata.tables, *schema.TEXTS]
-        found = connection.exec_driver_sql(
-            "SELECT sum(pg_total_relation_size(oid)) FROM pg_class "
-            "WHERE relnamespace = current_schema()::regnamespace AND relname = ANY(%s)",
-            (names,),
-        )
-        return int(found.scalar() or 0)
+        return sum(size or 0 for size in self.sizes(connection).values())
 
     def used(self, connection: Connection) -> int:
         return self.size(connection)

@@ -56,16 +56,17 @@ _FULL: Final = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSY
 class SQLite:
     """One file, which no other server has open; the :class:`~otelkit.server.storage.dialect.Dialect` of SQLite.
 
-    Raises :class:`StorageError` where the file is in use, no database, or cannot be made. A damaged one is set aside.
+    ``shared`` is for looking only, beside a server. Raises :class:`StorageError` where the file is in use, no database,
+    or cannot be made. A damaged one is set aside.
     """
 
-    def __init__(self, location: str, *, cache: int) -> None:
-        self._file = StoreFile(location)
+    def __init__(self, location: str, *, cache: int, shared: bool = False) -> None:
+        self._file = StoreFile(location, shared=shared)
         self._cache = cache
         self.location = str(self._file.path)
         self.notice: str | None = None
         try:
-            damage = self._file.damage()
+            damage = None if shared else self._file.damage()
             if damage is not None:
                 self._set_aside(damage)
             self._open()
@@ -84,6 +85,26 @@ class SQLite:
     def _set_aside(self, damage: str) -> None:
         self.notice = f"{self.location} was damaged ({damage}): it is kept as {self._file.set_aside()}, a new one began"
         _log.error("%s", self.notice)
+
+    def copy_to(self, target: Path) -> None:
+        self._file.copy_to(target)
+
+    def compact(self) -> None:
+        self.reader.dispose()
+        self.writer.dispose()
+        self._file.compact()
+
+    def sizes(self, connection: Connection) -> dict[str, int | None]:
+        names = [*schema.metadata.tables, *schema.TEXTS]
+        query = "SELECT m.tbl_name, sum(s.pgsize) FROM dbstat s JOIN sqlite_master m ON m.name = s.name GROUP BY 1"
+        try:
+            pages = {row[0]: int(row[1]) for row in connection.exec_driver_sql(query)}
+        except DBAPIError:  # this SQLite was built without it
+            return dict.fromkeys(names)
+        found: dict[str, int | None] = {name: pages.get(name, 0) for name in names}
+        for index in schema.TEXTS:  # lies in tables of its own
+            found[index] = sum(size for name, size in pages.items() if name.startswith(f"{index}_"))
+        return found
 
     def replace(self, error: BaseException) -> bool:
         origin = getattr(error, "orig", None) or error
