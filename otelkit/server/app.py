@@ -22,6 +22,7 @@ from otelkit.server.live import Live
 from otelkit.server.permissions import PermittedMount, PermittedWebSocket
 from otelkit.server.pipeline import Pipeline
 from otelkit.server.receivers import otlp_routes
+from otelkit.server.repricing import Repricing
 from otelkit.server.security import Guard
 from otelkit.server.storage.database import Database
 
@@ -39,7 +40,9 @@ class _PageFiles(StaticFiles):
         return response
 
 
-def build_app(config: ServerConfig, database: Database, pipeline: Pipeline, status: Status) -> Starlette:
+def build_app(
+    config: ServerConfig, database: Database, pipeline: Pipeline, status: Status, repricing: Repricing
+) -> Starlette:
     """Return the application."""
     access = Access(config.tokens)
     live = Live(lambda: _told(database, status))
@@ -47,7 +50,7 @@ def build_app(config: ServerConfig, database: Database, pipeline: Pipeline, stat
     routes: list[BaseRoute] = [
         *otlp_routes(pipeline, config.max_body),
         PermittedWebSocket("/api/live", live.listen, permission="read"),
-        *api_routes(Context(database, pipeline, status, access)),
+        *api_routes(Context(database, pipeline, status, repricing, access)),
     ]
     if PAGE.is_dir():
         routes.append(PermittedMount("/", _PageFiles(directory=PAGE, html=True)))

@@ -8,10 +8,10 @@ from functools import partial
 from typing import Final
 
 from otelkit.mapping import genai
-from otelkit.mapping.cost import PriceBook
 from otelkit.model import Attributes, AttributeValue, Resource, Span, SpanKind, StatusCode
 from otelkit.semconv.attributes import Core, GenAI, Operation, Otelkit
 from otelkit.server.messages import last_text, last_user_text
+from otelkit.server.prices import Prices
 from otelkit.server.storage.facts import Candidate, SeriesKey, SpanFact, Tokens
 from otelkit.server.text import LABEL, Memo, clip, one_line, service_of, short, string_of, text_of, who
 
@@ -43,7 +43,7 @@ class Enricher:
     ``redact`` is applied last, so that what was derived before (ids, titles) passes through it too.
     """
 
-    def __init__(self, prices: PriceBook, redact: Callable[[Span], Span]) -> None:
+    def __init__(self, prices: Prices, redact: Callable[[Span], Span]) -> None:
         self._prices = prices
         self._redact = redact
         self._services: dict[int, tuple[str, str]] = {}
@@ -100,6 +100,10 @@ class Enricher:
         if found is None:
             found = self._services[id(resource)] = service_of(resource)
         return found
+
+    def cost_of(self, span: Span) -> float | None:
+        """Return what a stored call costs by the prices in force, None where that is unknown."""
+        return self._usage(span, genai.model(span))[1]
 
     def _usage(self, span: Span, model: str) -> tuple[Tokens, float | None]:
         usage = genai.usage(span)

@@ -24,6 +24,7 @@ from otelkit.server.enrich import Enricher
 from otelkit.server.insights.status import Status
 from otelkit.server.pipeline import Pipeline
 from otelkit.server.prices import open_prices, warm_up
+from otelkit.server.repricing import Repricing
 from otelkit.server.storage.database import Database
 from otelkit.server.storage.retention import Retention
 from otelkit.server.storage.store import Store
@@ -58,18 +59,16 @@ class Server:
             self._socket.close()
             raise
         redactor = Redactor(capture_content=self.config.keep_content)
-        store = Store(
-            self.database,
-            Enricher(self._prices, redactor.span),
-            redactor.log,
-            redactor.point,
-            max_series=self.config.max_series,
-        )
+        enricher = Enricher(self._prices, redactor.span)
+        store = Store(self.database, enricher, redactor.log, redactor.point, max_series=self.config.max_series)
         self.pipeline = Pipeline(store, max_waiting=self.config.max_waiting, max_decoded=self.config.max_decoded)
+        self.repricing = Repricing(self._prices, enricher.cost_of, self.pipeline.run)
+        with self.database.reading() as connection:
+            self.repricing.load(connection)
         self.retention = Retention(store, self.pipeline.run, self.config.keep, self.config.max_size)
         version = package_version()
         self.status = Status(self.database, self.pipeline.progress, self.retention, version, lambda: self.url)
-        self.app = build_app(self.config, self.database, self.pipeline, self.status)
+        self.app = build_app(self.config, self.database, self.pipeline, self.status, self.repricing)
         self._uvicorn = _Uvicorn(
             uvicorn.Config(
                 self.app,
@@ -144,6 +143,7 @@ class Server:
             self._grpc.stop()
         if self._thread is not None:
             self._thread.join(15)
+        self.repricing.stop()
         self.retention.stop()
         self.pipeline.stop()
         self._close()
@@ -177,6 +177,7 @@ class Server:
     def _begin(self) -> None:
         allow_connections()
         self.pipeline.start()
+        self.repricing.start()
         self.retention.start()
         if self._grpc is not None:
             self._grpc.start()

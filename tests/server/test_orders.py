@@ -10,11 +10,11 @@ from sqlalchemy import select
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from otelkit.errors import StorageError
 from otelkit.server.api.asking import Context, Order, orders
-from otelkit.server.permissions import PermittedRoute
 from otelkit.server.pipeline import BusyError
 from otelkit.server.runtime import Server
 from otelkit.server.storage import schema
@@ -60,13 +60,13 @@ def test_orders_take_json_objects_and_known_fields_only(server: Server) -> None:
             raise StorageError("the disk is full")
         return body
 
-    context = Context(server.database, server.pipeline, server.status)
+    context = Context(server.database, server.pipeline, server.status, server.repricing)
     answer = orders(echo)
 
     async def endpoint(request: Request) -> Response:
         return await answer(context, request)
 
-    route = PermittedRoute("/", endpoint, methods=["POST"], permission="write")
+    route = Route("/", endpoint, methods=["POST"])
     asked = TestClient(Starlette(routes=[route]))
     assert asked.post("/", json={"a": 1}).json() == {"a": 1}
     assert asked.post("/", content=b'{"a": 1}', headers={"content-type": "text/plain"}).status_code == 415

@@ -24,6 +24,7 @@ from otelkit.server.api.responses import Json, NotFoundError, error_response, js
 from otelkit.server.insights.ranges import Range, resolve
 from otelkit.server.insights.status import Status
 from otelkit.server.pipeline import BusyError, Pipeline
+from otelkit.server.repricing import Repricing
 from otelkit.server.storage.database import Database
 from otelkit.server.storage.payloads import PayloadReader
 
@@ -40,6 +41,7 @@ class Context:
     database: Database
     pipeline: Pipeline
     status: Status
+    repricing: Repricing
     access: Access = field(default_factory=Access)
     payloads: PayloadReader = field(default_factory=PayloadReader)
 

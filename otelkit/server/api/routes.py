@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from otelkit.server.api.asking import Answer, Context, asks
+from otelkit.server.api.asking import Answer, Context, asks, orders
 from otelkit.server.api.questions import (
     access,
     conversations,
@@ -17,6 +17,7 @@ from otelkit.server.api.questions import (
     metrics,
     models,
     overview,
+    prices,
     sections,
     services,
     status,
@@ -57,6 +58,9 @@ ROUTES: Final = (
     ApiRoute("GET", "/api/top", asks(conversations.top), "read"),
     ApiRoute("GET", "/api/logs", asks(logs.logs), "read"),
     ApiRoute("GET", "/api/models", asks(models.models), "read"),
+    ApiRoute("GET", "/api/prices", asks(prices.prices), "read"),
+    ApiRoute("PUT", "/api/prices", orders(prices.set_price), "write"),
+    ApiRoute("DELETE", "/api/prices", orders(prices.remove_price), "write"),
     ApiRoute("GET", "/api/services", asks(services.services), "read"),
     ApiRoute("GET", "/api/steps", asks(services.steps), "read"),
     ApiRoute("GET", "/api/retrieval", asks(sections.retrieval), "read"),
