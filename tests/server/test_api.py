@@ -38,6 +38,7 @@ def documented() -> dict[tuple[str, str], Any]:
 EXAMPLES = documented()
 # What routes need to be told.
 ASKED = {
+    "/api/metrics/plot": "?name=timers.started",
     "/api/metrics/points": "?name=timers.started",
     "/api/filter": "?section=traces&filter=-model:x",
     "/api/top": "?by=user",

@@ -66,6 +66,7 @@ ROUTES: Final = (
     ApiRoute("GET", "/api/retrieval", asks(sections.retrieval), "read"),
     ApiRoute("GET", "/api/tools", asks(sections.tools), "read"),
     ApiRoute("GET", "/api/metrics", asks(metrics.metrics), "read"),
+    ApiRoute("GET", "/api/metrics/plot", asks(metrics.plotted), "read"),
     ApiRoute("GET", "/api/metrics/points", asks(metrics.points), "read"),
 )
 

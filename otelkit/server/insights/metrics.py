@@ -32,6 +32,10 @@ def metric_names(connection: Connection, scope: Scope) -> dict[str, Any]:
         .group_by(_series.name, _series.unit, _series.kind)
         .order_by(_series.name)
     )
+    named = connection.execute(select(_series.name, _series.service).where(*scope.conditions(_series)).distinct())
+    services: dict[str, list[str]] = {}
+    for name, service in named:
+        services.setdefault(name, []).append(service)
     return {
         "metrics": [
             {
@@ -40,6 +44,7 @@ def metric_names(connection: Connection, scope: Scope) -> dict[str, Any]:
                 "kind": MetricKind(row.kind).name.lower(),
                 "description": row.description,
                 "series": row.series,
+                "services": sorted(services.get(row.name, ())),
                 "last": row.last / 1e6 if row.last is not None else None,
             }
             for row in connection.execute(query)

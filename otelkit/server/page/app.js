@@ -10,6 +10,7 @@ import { FilterBar } from "./parts/filterbar.js";
 import { RangeMenu } from "./parts/rangemenu.js";
 import { Conversations } from "./pages/conversations.js";
 import { Logs } from "./pages/logs.js";
+import { Metrics } from "./pages/metrics.js";
 import { Models } from "./pages/models.js";
 import { Overview } from "./pages/overview.js";
 import { Retrieval } from "./pages/retrieval.js";
@@ -30,6 +31,7 @@ const PAGES = [
   { path: "models", name: "Models", group: "Measure", draw: Models },
   { path: "retrieval", name: "Retrieval", group: "Measure", draw: Retrieval },
   { path: "tools", name: "Tools", group: "Measure", draw: Tools },
+  { path: "metrics", name: "Metrics", group: "Measure", draw: Metrics },
   { path: "logs", name: "Logs", group: "Operate", draw: Logs },
 ];
 const AGAIN_MS = 30_000;

@@ -30,10 +30,11 @@ export function Stack(props) {
   latest.current = props;
   const dark = useMedia("(prefers-color-scheme: dark)");
   const [at, setAt] = useState(-1);
+  const [spots, setSpots] = useState([]);
   const shape = `${props.layers.map((layer) => layer.key)}|${props.step}|${props.bars}|${props.lines}|${props.height}|${dark}`;
   useEffect(() => {
     const element = box.current;
-    const drawn = new uPlot(options(latest, element, setAt), drawnData(latest.current), element);
+    const drawn = new uPlot(options(latest, element, setAt, setSpots), drawnData(latest.current), element);
     plot.current = drawn;
     const watch = new ResizeObserver(() => element.isConnected && drawn.setSize({ width: element.clientWidth, height: latest.current.height || 190 }));
     watch.observe(element);
@@ -53,7 +54,18 @@ export function Stack(props) {
       ${[...props.layers].reverse().map((layer) => html`
         <span key=${layer.key}><i style=${{ background: `var(${layer.variable})` }}></i>${layer.label}${shown < 0 ? "" : html` <b>${told(props, layer.values[shown])}</b>`}</span>`)}
     </div>
-    <div class="plot" ref=${box} role="img" aria-label=${props.label} style=${{ height: `${props.height || 190}px` }}></div>`;
+    <div class="plot-box">
+      <div class="plot" ref=${box} role="img" aria-label=${props.label} style=${{ height: `${props.height || 190}px` }}></div>
+      ${spots.map(({ left, top, dot }, at) => html`<a class="spot" key=${at} href=${dot.href} style=${{ left: `${left}px`, top: `${top}px` }} title=${dot.told} aria-label=${dot.told}></a>`)}
+    </div>`;
+}
+
+/** Where measurements stand on the plot; what is beyond its top stands at the top. @param {any} drawn @param {StackProps} props */
+function spotsOf(drawn, { dots = [] }) {
+  const scale = devicePixelRatio || 1;
+  const { left, top, width, height } = drawn.bbox;
+  return dots.map((dot) => ({ dot, left: left / scale + drawn.valToPos(dot.time / 1000, "x"), top: top / scale + Math.max(4, drawn.valToPos(dot.value, "y")) }))
+    .filter((spot) => spot.left >= left / scale && spot.left <= (left + width) / scale && spot.top <= (top + height) / scale);
 }
 
 /** @param {StackProps} props @param {number|null} value */
@@ -77,8 +89,9 @@ function stacked({ times, layers }) {
  * @param {{current: StackProps}} latest
  * @param {HTMLElement} box
  * @param {(at: number) => void} hover
+ * @param {(spots: any[]) => void} place
  */
-function options(latest, box, hover) {
+function options(latest, box, hover, place) {
   const { layers, bars, lines, height = 190, step, write } = latest.current;
   const style = getComputedStyle(box);
   const colour = (name) => style.getPropertyValue(name).trim();
@@ -121,7 +134,7 @@ function options(latest, box, hover) {
           latest.current.onZoom(from, Math.max(to, from + SHORTEST));
         },
       ],
-      draw: [(drawn) => latest.current.partial && veil(drawn, latest.current, surface)],
+      draw: [(drawn) => latest.current.partial && veil(drawn, latest.current, surface), (drawn) => latest.current.dots && place(spotsOf(drawn, latest.current))],
     },
   };
 }
@@ -139,7 +152,8 @@ export const clock = (step) => (step < 60_000 ? time : hour);
 /** Whether a label there would be cut off. @param {any} drawn @param {number} second */
 const atEdge = (drawn, second) => {
   const place = drawn.valToPos(second, "x");
-  return place < 18 || place > drawn.width - 18;
+  const width = drawn.bbox.width / (devicePixelRatio || 1) || drawn.width;
+  return place < 18 - drawn.bbox.left / (devicePixelRatio || 1) || place > width - 18;
 };
 
 /** Pale what is still filling up. @param {any} drawn @param {StackProps} props @param {string} surface */
