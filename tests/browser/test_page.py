@@ -240,7 +240,7 @@ def test_keyboard_alone_gets_in_and_out(view: Any) -> None:
     expect(page.locator(".sp.on")).not_to_have_attribute("id", selected)
     page.keyboard.press("Escape")
     expect(page.locator("a.tr").first).to_be_visible()
-    page.keyboard.press("Control+k")
+    page.keyboard.press("/")
     expect(page.get_by_label("Filter", exact=True)).to_be_focused()
 
 

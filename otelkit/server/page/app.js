@@ -7,12 +7,14 @@ import { useStatus } from "./live.js";
 import { Login } from "./parts/login.js";
 import { Trouble } from "./parts/common.js";
 import { FilterBar } from "./parts/filterbar.js";
+import { Palette } from "./parts/palette.js";
 import { RangeMenu } from "./parts/rangemenu.js";
 import { Conversations } from "./pages/conversations.js";
 import { Logs } from "./pages/logs.js";
 import { Metrics } from "./pages/metrics.js";
 import { Models } from "./pages/models.js";
 import { Overview } from "./pages/overview.js";
+import { Settings } from "./pages/settings.js";
 import { Retrieval } from "./pages/retrieval.js";
 import { Tools } from "./pages/tools.js";
 import { Traces } from "./pages/traces.js";
@@ -28,11 +30,12 @@ const PAGES = [
   { path: "", name: "Overview", group: "", draw: Overview },
   { path: "traces", name: "Traces", group: "", draw: Traces },
   { path: "conversations", name: "Conversations", group: "", draw: Conversations },
-  { path: "models", name: "Models", group: "Measure", draw: Models },
+  { path: "models", name: "Models and cost", group: "Measure", draw: Models },
   { path: "retrieval", name: "Retrieval", group: "Measure", draw: Retrieval },
   { path: "tools", name: "Tools", group: "Measure", draw: Tools },
   { path: "metrics", name: "Metrics", group: "Measure", draw: Metrics },
   { path: "logs", name: "Logs", group: "Operate", draw: Logs },
+  { path: "settings", name: "Settings", group: "Operate", draw: Settings },
 ];
 const AGAIN_MS = 30_000;
 
@@ -63,6 +66,7 @@ function App() {
     <div class="rest">
       <header>
         <${FilterBar} page=${current.path} query=${query} />
+        <${Palette} pages=${PAGES} />
         <${RangeMenu} query=${query} />
         <button type="button" class=${cls("btn live", live && "on")} aria-pressed=${live} title=${live ? "New data appears by itself" : "Paused: nothing changes"}
           onClick=${() => change({ live: live ? "off" : null }, { replace: true, keepScroll: true })}>${live ? "Live" : "Paused"}</button>

@@ -1,4 +1,4 @@
-/** The box on top of every page: what is filtered by, and how to filter more. ⌘K or / goes there. */
+/** The box on top of every page: what is filtered by, and how to filter more. / goes there. */
 
 import { ask } from "../api.js";
 import { chips, read, sectionOf, written } from "../filters.js";
@@ -35,7 +35,7 @@ export function FilterBar({ page, query }) {
   useEffect(() => setText(query.q || ""), [query.q, page]);
   useEffect(() => setError(null), [page]);
   useKeys((event) => {
-    const wanted = (event.key === "k" && (event.metaKey || event.ctrlKey)) || (event.key === "/" && !writing(event));
+    const wanted = event.key === "/" && !writing(event);
     if (wanted) input.current.focus();
     return wanted;
   });
@@ -98,7 +98,7 @@ export function FilterBar({ page, query }) {
           aria-activedescendant=${chosen >= 0 ? `offer-${chosen}` : undefined}
           onInput=${(event) => (setText(event.target.value), setError(null), setChosen(-1))} onKeyDown=${key}
           onFocus=${() => setOpen(true)} onBlur=${() => setOpen(false)} />
-        <kbd>⌘K</kbd>
+        <kbd>/</kbd>
       </div>
       ${error && html`<${Wrong} error=${error} />`}
       ${!error && offers.length > 0 && html`

@@ -4,7 +4,8 @@ import { hour } from "../format.js";
 import { cls, html, useEffect, useRef, useState } from "../html.js";
 import { address, here, useKeys } from "../state.js";
 
-const RANGES = {
+/** Every range that has a name, as the API calls it. */
+export const RANGES = {
   "": "Latest hour", "15m": "Last 15 minutes", "1h": "Last hour", "3h": "Last 3 hours", "6h": "Last 6 hours",
   "24h": "Last 24 hours", "7d": "Last 7 days", "30d": "Last 30 days", all: "All time",
 };
