@@ -20,7 +20,14 @@ except ImportError:  # the `chromium` fixture says so, and fails where everythin
 
 pytestmark = pytest.mark.browser
 
-PLACES = ("/", "/traces/", "/logs/", "/models/", *(f"/conversations/{view}" for view in ("", "?by=user", "?id=c-16")))
+PLACES = (
+    "/",
+    "/traces/",
+    "/logs/",
+    "/models/",
+    "/settings/",
+    *(f"/conversations/{view}" for view in ("", "?by=user", "?id=c-16")),
+)
 CONTRAST = Path(__file__).with_name("contrast.js").read_text()
 
 
@@ -294,7 +301,7 @@ def test_logs_are_searched_by_words(view: Any, site: Any) -> None:
 def test_models_show_the_figures_of_the_api(view: Any, site: Any) -> None:
     page = view.open("/models/", "table")
     told = site.api("models")
-    rows = page.locator("tbody tr")
+    rows = page.locator(".models tbody tr")
     assert rows.count() == len(told["models"])
     for at, model in enumerate(told["models"]):
         text = rows.nth(at).inner_text()
@@ -312,7 +319,7 @@ def test_models_show_the_figures_of_the_api(view: Any, site: Any) -> None:
 @pytest.mark.parametrize("place", [*PLACES, "trace"])
 def test_text_stands_out_from_its_ground(view_of: Any, site: Any, place: str, dark: bool) -> None:
     path = f"/traces/?trace={_failing(site)['trace_id']}" if place == "trace" else place
-    page = view_of(site, dark=dark).open(path, "a.tr, .log, table, .msg, .failure, .said")
+    page = view_of(site, dark=dark).open(path, "a.tr, .log, table, .msg, .failure, .said, .settings .kv")
     weak = page.evaluate(CONTRAST)
     assert weak["checked"] > 40
     assert weak["below"] == []
@@ -321,7 +328,9 @@ def test_text_stands_out_from_its_ground(view_of: Any, site: Any, place: str, da
 @pytest.mark.parametrize("place", [*PLACES, "trace", "hostile"])
 def test_nothing_scrolls_sideways_on_a_phone(view_of: Any, site: Any, place: str) -> None:
     named = {"trace": f"/traces/?trace={_failing(site)['trace_id']}", "hostile": _trace(site, "hostile")}
-    page = view_of(site, width=390, height=844).open(named.get(place, place), "a.tr, .log, table, .sp, .said")
+    page = view_of(site, width=390, height=844).open(
+        named.get(place, place), "a.tr, .log, table, .sp, .said, .settings .kv"
+    )
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
@@ -335,8 +344,8 @@ def test_planted_scripts_stay_text_everywhere(view: Any, site: Any) -> None:
         for tab in ("messages", "attributes", "logs", "raw")
     ]
     for path in (*PLACES, quoted, "/logs/?severity=error", *opened):
-        page = view.open(path, "a.tr, .log, table, .sp.on, .nothing, .said")
-        page.locator("#tab-panel, .tr, .log, table, .said").first.wait_for()
+        page = view.open(path, "a.tr, .log, table, .sp.on, .nothing, .said, .settings .kv")
+        page.locator("#tab-panel, .tr, .log, table, .said, .settings .kv").first.wait_for()
         assert page.evaluate("window.__planted === undefined")
         assert page.locator("#app script, #app img, #app iframe, #app [onerror]").count() == 0
     expect(view.open(quoted, "a.tr").locator("a.tr")).to_contain_text(script)

@@ -1,60 +1,56 @@
 /** Log records, newest first, with how many there were when. */
 
-import { ask, useAnswer } from "../api.js";
-import { apiParams } from "../filters.js";
-import { whole } from "../format.js";
-import { html, useEffect, useState } from "../html.js";
+import { useAnswer } from "../api.js";
+import { apiParams, chips } from "../filters.js";
+import { plural, whole } from "../format.js";
+import { cls, html } from "../html.js";
 import { Stack } from "../parts/chart.js";
 import { Nothing, Trouble, Waiting, moveFocus } from "../parts/common.js";
+import { Facets } from "../parts/facets.js";
 import { LogRows } from "../parts/logrows.js";
+import { usePages } from "../parts/paging.js";
 import { address, change, shared, useKeys, writing } from "../state.js";
 
 const LEVELS = { "": "All", info: "Info and up", warn: "Warnings and up", error: "Errors" };
 const LAYERS = { trace: "--line", debug: "--db", info: "--app", warn: "--tool", error: "--err", fatal: "--err" };
+const FACETS = ["service", "environment", "logger", "event"];
 
 /** @param {import("../app.js").PageProps} props */
 export function Logs({ query, revision }) {
   const params = apiParams("logs", query);
-  const key = JSON.stringify(params);
-  const [held, setHeld] = useState({ key: "", first: null, older: [], cursor: null, waiting: null });
   const { data, error, loading } = useAnswer("logs", params, revision);
-  useEffect(() => {
-    if (!data || loading) return;
-    setHeld((old) => {
-      const same = old.key === key && old.first;
-      const fresh = same ? data.logs.filter(({ id }) => id > (old.first[0]?.id ?? 0)).length : 0;
-      if (fresh && scrollY > 60) return { ...old, waiting: { data, fresh } };
-      return same && old.older.length
-        ? { ...old, first: [...data.logs, ...old.first.filter(({ id }) => !data.logs.some((log) => log.id === id))], waiting: null }
-        : { key, first: data.logs, older: [], cursor: data.next_cursor, waiting: null };
-    });
-  }, [data, loading]);
-  const show = () => {
-    scrollTo({ top: 0 });
-    setHeld((old) => ({ ...old, first: old.waiting.data.logs, older: [], cursor: old.waiting.data.next_cursor, waiting: null }));
-  };
-  const more = async () => {
-    const page = await ask("logs", { ...params, cursor: held.cursor });
-    setHeld((old) => ({ ...old, older: [...old.older, ...page.logs], cursor: page.next_cursor }));
-  };
+  const { rows, waiting, show, more, end, failed } = usePages("logs", params, { data, loading, list: "logs", id: "id" });
   useKeys((event) => {
     if (writing(event) || event.metaKey || event.ctrlKey) return false;
     return event.key === "j" || event.key === "k" ? moveFocus(event.key === "j" ? 1 : -1) : false;
   });
-  const rows = held.key === key && held.first ? [...held.first, ...held.older] : null;
-  const total = data?.histogram?.reduce((sum, { counts }) => sum + counts.reduce((all, one) => all + one, 0), 0);
+  const filtered = chips("logs", query).length > 0 || query.q;
   return html`
-    <div class="verdict"><h1>Logs</h1><p>${total !== undefined && `${whole(total)} ${total === 1 ? "record" : "records"}${query.severity ? " at this level and above" : ""}`}</p>
-      <span class="switch" role="group" aria-label="Level">${Object.entries(LEVELS).map(([id, name]) => html`<button type="button" key=${id} aria-pressed=${(query.severity || "") === id} onClick=${() => change({ severity: id || null })}>${name}</button>`)}</span></div>
-    ${error && html`<${Trouble} error=${error} />`}
-    ${data?.histogram && total > 0 && html`<${Histogram} data=${data} />`}
-    <section class="panel gap" aria-label="Log records">
-      ${!rows && !error && html`<${Waiting} rows=${14} />`}
-      ${rows?.length > 0 && html`<${LogRows} rows=${rows} />`}
-      ${rows?.length === 0 && html`<${Nothing} title="No log record matches"><a class="link" href=${address("logs", { ...shared(query), service: null, environment: null, range: "all", from: null, to: null })}>Look at all logs of all time</a><//>`}
-    </section>
-    ${held.waiting && html`<button type="button" class="pill" onClick=${show}>${held.waiting.fresh} new</button>`}
-    ${rows?.length > 0 && held.cursor && html`<button type="button" class="btn wide" onClick=${more}>Show more</button>`}`;
+    <div class=${cls("listing faceted", loading && "asking")}>
+      <${Facets} page="logs" query=${query} names=${FACETS} />
+      <div>
+        <div class="verdict"><h1>Logs</h1><p>${data && totalOf(data, Boolean(filtered))}</p>
+          <span class="switch" role="group" aria-label="Level">${Object.entries(LEVELS).map(([id, name]) => html`<button type="button" key=${id} aria-pressed=${(query.severity || "") === id} onClick=${() => change({ severity: id || null })}>${name}</button>`)}</span></div>
+        ${(error || failed) && html`<${Trouble} error=${error || failed} />`}
+        ${data?.histogram && data.total > 0 && html`<${Histogram} data=${data} />`}
+        <section class="panel gap" aria-label="Log records">
+          ${!rows && !error && html`<${Waiting} rows=${14} />`}
+          ${rows?.length > 0 && html`<${LogRows} rows=${rows} />`}
+          ${rows?.length === 0 && html`<${Nothing} title=${end ? "No log record matches" : "None among the newest that were looked at"}>
+            ${!end && "Attributes are not indexed, so a page looks at a few thousand records. "}
+            ${filtered && html`<a class="link" href=${address("logs", shared(query))}>Remove the filters</a> or `}<a class="link" href=${address("logs", { ...query, range: "all", from: null, to: null })}>look in all of time</a>.<//>`}
+        </section>
+        ${waiting > 0 && html`<button type="button" class="pill" onClick=${show}>${waiting} new</button>`}
+        ${rows && !end && html`<button type="button" class="btn wide" onClick=${more}>${rows.length ? "Show more" : "Look further"}</button>`}
+      </div>
+    </div>`;
+}
+
+/** @param {any} data @param {boolean} filtered */
+function totalOf({ total, total_exact: exact }, filtered) {
+  if (total === null) return "";
+  const told = exact ? plural(total, "record") : `more than ${whole(total)} records`;
+  return filtered ? `${told} match` : told;
 }
 
 /** @param {{data: any}} props */

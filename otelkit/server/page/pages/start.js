@@ -21,7 +21,7 @@ export const Start = ({ status }) => html`
   </div>`;
 
 /** What came in and what was refused. @param {{status: any}} props */
-const Receiver = ({ status }) => html`
+export const Receiver = ({ status }) => html`
   <section class="panel" aria-label="Receiver">
     <div class="h"><h2>Receiver</h2><span class="dim">otelkit ${status.version}</span></div>
     <p class="chg"><${Dot} tone=${status.store.state === "ok" ? "good" : "bad"} label=${status.store.state} />

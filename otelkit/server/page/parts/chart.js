@@ -2,7 +2,7 @@
 
 import { html, useEffect, useRef, useState } from "../html.js";
 import { hour, time } from "../format.js";
-import { useMedia } from "../state.js";
+import { useDark } from "../theme.js";
 import plain from "../vendor/uplot.js";
 
 /** @type {any} the vendored file has no types */
@@ -28,7 +28,7 @@ export function Stack(props) {
   const plot = useRef(null);
   const latest = useRef(props);
   latest.current = props;
-  const dark = useMedia("(prefers-color-scheme: dark)");
+  const dark = useDark();
   const [at, setAt] = useState(-1);
   const [spots, setSpots] = useState([]);
   const shape = `${props.layers.map((layer) => layer.key)}|${props.step}|${props.bars}|${props.lines}|${props.height}|${dark}`;

@@ -15,17 +15,18 @@ export function Change({ now, then, worse = false }) {
 }
 
 /**
- * @param {{data: any, noun: string, sort: string, counted: string, to: (value: string) => string}} props an answer of `/api/top`
+ * @param {{data: any, noun: string, sort: string, counted: string, to: (value: string) => string, brief?: boolean}} props an
+ *   answer of `/api/top`; `brief` is for where there is little room, and is not sorted by the reader
  */
-export function Ranked({ data, noun, sort, counted, to }) {
+export function Ranked({ data, noun, sort, counted, to, brief = false }) {
   const most = Math.max(...data.top.map((row) => row.cost_usd || 0));
-  const timed = data.top.some((row) => row.p95_ms !== null);
+  const timed = !brief && data.top.some((row) => row.p95_ms !== null);
   const heads = [["", noun], ["count", counted], ["errors", "Failed"], ["", "Model calls"], ["tokens", "Tokens"], ["cost", "Cost"]];
   return html`
-    <div class="scroll"><table class="ranked">
+    <div class="scroll"><table class=${cls("ranked", brief && "brief")}>
       <thead><tr>${heads.map(([id, name], at) => html`
-        <th key=${at} scope="col" class=${cls(at > 0 && "num", `c${at}`)} aria-sort=${id && id === sort ? "descending" : undefined}>
-          ${id ? html`<button type="button" class=${cls(id === sort && "on")} onClick=${() => change({ sort: id })}>${name}${id === sort ? " ↓" : ""}</button>` : at ? name : name[0].toUpperCase() + name.slice(1)}</th>`)}
+        <th key=${at} scope="col" class=${cls(at > 0 && "num", `c${at}`)} aria-sort=${!brief && id && id === sort ? "descending" : undefined}>
+          ${id && !brief ? html`<button type="button" class=${cls(id === sort && "on")} onClick=${() => change({ sort: id })}>${name}${id === sort ? " ↓" : ""}</button>` : at ? name : name[0].toUpperCase() + name.slice(1)}</th>`)}
         ${timed && html`<th scope="col" class="num">p95</th>`}<th scope="col"><span class="sr">Share of the largest cost</span></th></tr></thead>
       <tbody>${data.top.map((row) => html`
         <tr key=${row.value}>
