@@ -18,7 +18,7 @@ except ImportError:  # the `chromium` fixture says so, and fails where everythin
 
 pytestmark = pytest.mark.browser
 
-PLACES = ("/retrieval/", "/tools/", "/metrics/")
+PLACES = ("/retrieval/", "/tools/", "/metrics/", "/services/")
 DRAWN = ".grid, .one, .nothing"
 CONTRAST = Path(__file__).with_name("contrast.js").read_text()
 
@@ -147,6 +147,33 @@ def test_a_measurement_leads_to_its_trace(view: Any, measured: Any) -> None:
     expect(page.locator(".spot")).to_have_attribute("aria-label", re.compile(r"^1\.50 s at "))
     page.locator(".spot").click()
     expect(page.locator(".sp.on")).to_be_visible()
+
+
+def test_services_are_drawn_with_what_they_call(view: Any, site: Any) -> None:
+    page = view.open("/services/", ".node")
+    told = site.api("services/map")
+    expect(page.locator(".node")).to_have_count(len(told["nodes"]))
+    expect(page.locator(".map path")).to_have_count(len(told["edges"]))
+    assert page.locator(".map path.bad").count() == sum(edge["error_ratio"] >= 0.01 for edge in told["edges"])
+    expect(page.get_by_role("link", name=re.compile("^search_orders, tool: .* failed"))).to_be_visible()
+    expect(page.locator("section[aria-label='Who calls whom']")).to_contain_text("from all")
+    rows = page.locator("[aria-label=Services] tbody tr")
+    assert rows.count() == len(site.api("services")["services"])
+    expect(rows.first).to_contain_text("2.4.1")
+    page.locator(".node.service", has_text="orders").hover()
+    assert page.locator(".map path.lit").count() == 2
+    assert page.locator(".node.far").count() > 0
+    page.locator(".node.service", has_text="orders").focus()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/\?.*service=orders"))
+    expect(page.locator(".card").first).to_be_visible()
+
+
+def test_the_map_is_a_list_on_a_phone(view_of: Any, site: Any) -> None:
+    page = view_of(site, width=390, height=844).open("/services/", ".grid")
+    expect(page.locator(".node")).to_have_count(0)
+    edges = page.locator("section[aria-label='Who calls whom'] tbody tr")
+    expect(edges).to_have_count(len(site.api("services/map")["edges"]))
 
 
 # All of them

@@ -62,6 +62,7 @@ ROUTES: Final = (
     ApiRoute("PUT", "/api/prices", orders(prices.set_price), "write"),
     ApiRoute("DELETE", "/api/prices", orders(prices.remove_price), "write"),
     ApiRoute("GET", "/api/services", asks(services.services), "read"),
+    ApiRoute("GET", "/api/services/map", asks(services.mapped), "read"),
     ApiRoute("GET", "/api/steps", asks(services.steps), "read"),
     ApiRoute("GET", "/api/retrieval", asks(sections.retrieval), "read"),
     ApiRoute("GET", "/api/tools", asks(sections.tools), "read"),

@@ -25,10 +25,15 @@ def services(connection: Connection, period: Range, scope: Scope) -> dict[str, A
     entries = {tuple(row[:2]): row for row in rolls(connection, period, scope, _SERVICE, only=ENTRIES)}
     calls = {tuple(row[:2]): row for row in rolls(connection, period, scope, _SERVICE, only=CALLS)}
     durations = hists(connection, period, scope, schema.DURATION, _SERVICE, only=ENTRIES)
+    series: dict[tuple[str, str], tuple[list[int], list[int]]] = {}
+    for row in rolls(connection, period, scope, _SERVICE, steps=True, only=ENTRIES):
+        requests, errors = series.setdefault(tuple(row[:2]), ([0] * period.steps, [0] * period.steps))
+        requests[row.at], errors[row.at] = row.calls, row.errors
     rows = []
     for row in spans:
         key = (row.service, row.environment)
         entry, call = entries.get(key), calls.get(key)
+        requests, errors = series.get(key, ([0] * period.steps, [0] * period.steps))
         rows.append(
             {
                 "service": row.service,
@@ -43,10 +48,13 @@ def services(connection: Connection, period: Range, scope: Scope) -> dict[str, A
                 "tokens": total_tokens(call) if call is not None else None,
                 "cost_usd": call.cost if call is not None else None,
                 "last": row.last * 1000,
+                "requests_per_s": entry.calls / period.seconds if entry is not None else 0.0,
+                "requests_series": requests,
+                "errors_series": errors,
             }
         )
     rows.sort(key=lambda row: (-row["requests"], -row["spans"]))
-    return {"range": period.json(), "services": rows}
+    return {"range": period.json(), "times": period.times, "services": rows}
 
 
 def steps(connection: Connection, period: Range, scope: Scope, kind: str | None = None) -> dict[str, Any]:

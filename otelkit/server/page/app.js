@@ -16,6 +16,7 @@ import { Models } from "./pages/models.js";
 import { Overview } from "./pages/overview.js";
 import { Settings } from "./pages/settings.js";
 import { Retrieval } from "./pages/retrieval.js";
+import { Services } from "./pages/services.js";
 import { Tools } from "./pages/tools.js";
 import { Traces } from "./pages/traces.js";
 import { address, change, listen, listenKeys, shared, usePlace, useKeys } from "./state.js";
@@ -35,6 +36,7 @@ const PAGES = [
   { path: "tools", name: "Tools", group: "Measure", draw: Tools },
   { path: "metrics", name: "Metrics", group: "Measure", draw: Metrics },
   { path: "logs", name: "Logs", group: "Operate", draw: Logs },
+  { path: "services", name: "Services", group: "Operate", draw: Services },
   { path: "settings", name: "Settings", group: "Operate", draw: Settings },
 ];
 const AGAIN_MS = 30_000;
