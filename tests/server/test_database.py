@@ -13,6 +13,7 @@ from otelkit.errors import StorageError
 from otelkit.mapping.otlp import encode_spans
 from otelkit.server.config import ServerConfig
 from otelkit.server.runtime import Server
+from otelkit.server.storage import file
 
 
 @pytest.fixture
@@ -85,6 +86,47 @@ def test_a_file_damaged_while_it_is_open_is_set_aside_at_the_next_write(filled: 
         assert "after 39" in titles
         assert "before" not in titles
         assert "was damaged" in client.ask("/api/status")["hints"][0]
+
+
+def test_damage_in_a_large_file_is_found_when_it_is_read_and_dealt_with_at_the_next_start(
+    filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file, "_LOOKED_THROUGH", 0)
+    connection = sqlite3.connect(filled)
+    found = connection.execute("SELECT pageno FROM dbstat WHERE name = 'payload' AND pagetype = 'leaf' ORDER BY path")
+    leaves = [row[0] for row in found]
+    connection.close()
+    for page in leaves[:-1]:  # the last one is read at start
+        overwrite(filled, (page - 1) * 4096, 4096)
+    with Server(ServerConfig(port=0, database=str(filled))) as server:
+        client = Client(server.url)
+        rows = client.ask("/api/traces?limit=200")["traces"]
+        asked = [client.get(f"/api/traces/{row['trace_id']}") for row in rows]
+        refused = [answer.body.decode() for answer in asked if answer.status == 503]
+        assert refused
+        assert "malformed" in refused[0]
+        assert not list(filled.parent.glob("*.damaged-*"))
+    with Server(ServerConfig(port=0, database=str(filled))) as server:
+        assert "was damaged" in Client(server.url).ask("/api/status")["hints"][0]
+        assert len(list(filled.parent.glob("*.damaged-*"))) == 1
+        Client(server.url).send(chat_trace("after"))
+
+
+def test_damage_that_the_start_itself_meets_is_dealt_with_at_once(
+    filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file, "_LOOKED_THROUGH", 0)
+    connection = sqlite3.connect(filled)
+    roots = dict(connection.execute("SELECT name, rootpage FROM sqlite_master WHERE name IN ('meta', 'payload')"))
+    connection.close()
+    found = filled.read_bytes()
+    for root in roots.values():
+        filled.write_bytes(found)
+        overwrite(filled, (root - 1) * 4096, 4096)
+        with Server(ServerConfig(port=0, database=str(filled))) as server:
+            Client(server.url).send(chat_trace("after"))
+            assert "was damaged" in Client(server.url).ask("/api/status")["hints"][0]
+    assert len(list(filled.parent.glob("*.damaged-????????T??????.??????"))) == len(roots)
 
 
 def test_a_file_of_somebody_else_is_left_alone(tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ def test_ingest_goes_on_and_nothing_young_is_touched(server: Server, client: Cli
     thread.join()
     assert len(steps) > 3
     assert sent
-    assert sorted(steps)[len(steps) // 2] < 0.25  # the aim is 15 ms; machines that run tests are slow
+    assert sorted(steps)[len(steps) // 2] < 0.25  # the aim is 10 ms; machines that run tests are slow
     assert max(waits) < 5
     assert client.ask("/api/traces?range=all")["total"] == len(sent)
     with Server(ServerConfig(port=0, keep=0)) as alone:

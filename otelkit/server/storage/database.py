@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from otelkit.errors import MissingExtraError
+from otelkit.errors import MissingExtraError, StorageError
 from otelkit.server.config import database_url
 from otelkit.server.storage import migrations
 from otelkit.server.storage.dialect import Dialect
@@ -31,7 +31,7 @@ class Database:
                 with self.reading() as connection:
                     migrations.check(connection)
             else:
-                self._prepare()
+                self.begin(migrations.prepare)
         except BaseException:
             self.close()
             raise
@@ -52,7 +52,7 @@ class Database:
                 yield connection
         except (DBAPIError, OSError) as error:
             if self.dialect.replace(error):
-                self._prepare()
+                self.begin(migrations.prepare)
             raise self.dialect.error(error, "write") from error
 
     @contextmanager
@@ -68,9 +68,17 @@ class Database:
         """Close every connection, let go of the lock, delete a temporary file; may be called twice."""
         self.dialect.close()
 
-    def _prepare(self) -> None:
-        with self.writing() as connection:
-            migrations.prepare(connection)
+    def begin(self, work: Callable[[Connection], None]) -> None:
+        """Do something that a start cannot do without, in a transaction; again, where that found the file damaged."""
+        notice = self.dialect.notice
+        try:
+            with self.writing() as connection:
+                work(connection)
+        except StorageError:
+            if self.dialect.notice is notice:
+                raise
+            with self.writing() as connection:
+                work(connection)
 
 
 def _opened(location: str, cache: int, shared: bool) -> Dialect:

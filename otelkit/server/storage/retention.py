@@ -32,7 +32,7 @@ Order = Callable[[Callable[[Connection], float]], "Future[float]"]
 
 _log = logging.getLogger(__name__)
 _IDLE: Final = 30.0  # seconds between looks while nothing is due
-_STEP: Final = 0.015  # seconds a step should take
+_STEP: Final = 0.010  # seconds a step should take
 _LEAST: Final = 50  # rows of a step
 _MOST: Final = 5000
 _SHARE: Final = 4  # a step is followed by a pause of so many times its length

@@ -53,8 +53,7 @@ class Store:
         self._prepare_point = prepare_point
         self._max_series = max_series
         self._tally = database.dialect.add(schema.tally)
-        with database.writing() as connection:
-            self._open(connection)
+        database.begin(self._open)
 
     def _open(self, connection: Connection) -> None:
         """Read what writers remember: the highest ids, the newest steps, the dictionary."""
