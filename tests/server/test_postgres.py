@@ -10,11 +10,13 @@ import threading
 import time
 import urllib.parse
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from postgres_support import PASSWORD, PostgresServer, programs
 from server_support import MS, Client, chat_trace, everything, make_span, rounded
 
+from otelkit.cli.main import main
 from otelkit.errors import SettingsError, StorageError
 from otelkit.mapping.otlp import encode_spans
 from otelkit.model import LogRecord, Span
@@ -158,6 +160,37 @@ def test_the_command_says_where_the_data_is_without_the_password(postgres: Postg
     assert process.returncode == 0
     assert "postgresql://otelkit@127.0.0.1" in "".join(shown)
     assert PASSWORD not in "".join(shown)
+
+
+def test_the_db_command_works_on_it(
+    postgres: PostgresServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = postgres.new_database(), postgres.new_database()
+    out = tmp_path / "all.jsonl"
+
+    def db(act: str, *words: str) -> int:
+        return main(["db", act, *words])
+
+    assert db("stats", "--db", first) == 2
+    assert "holds no telemetry yet" in capsys.readouterr().err
+    with Server(ServerConfig(port=0, database=first)) as server:
+        for number in range(20):
+            Client(server.url).send(chat_trace(f"question {number}"))
+        Client(server.url).send_logs([LogRecord(time.time_ns(), 0, 9, "INFO", "a line", {"log.record.uid": "1"})])
+        assert db("stats", "--db", first) == 0
+        shown = capsys.readouterr().out
+        assert "span                         80" in shown
+        assert db("export", str(out), "--db", first) == 0
+        assert db("import", str(out), "--db", second) == 0  # beside no server, and beside one
+        assert db("import", str(out), "--db", first) == 0
+        with Server(ServerConfig(port=0, database=second)) as other:
+            assert everything(other) == everything(server)
+            assert Client(other.url).ask("/api/status")["stored"] == Client(server.url).ask("/api/status")["stored"]
+    assert db("compact", "--db", first) == 0
+    assert db("backup", str(tmp_path / "copy"), "--db", first) == 2
+    told = capsys.readouterr()
+    assert "pg_dump" in told.err
+    assert PASSWORD not in shown + told.out + told.err
 
 
 def test_texts_that_postgresql_cannot_hold_are_held(client: Client) -> None:
