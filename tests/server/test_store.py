@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from server_support import MS, Client, NewStore, chat_trace, everything, make_span
 from sqlalchemy import select
 
@@ -20,7 +22,7 @@ from otelkit.model import LogRecord, Resource, Span
 from otelkit.server.config import ServerConfig
 from otelkit.server.runtime import Server
 from otelkit.server.storage import schema
-from otelkit.server.storage.buckets import GROWTH, bucket_of, merge_counts, pack_counts, percentile, unpack_counts
+from otelkit.server.storage.buckets import GROWTH, Counts, bucket_of, merge_counts, pack_counts, unpack_counts
 from otelkit.server.storage.spent import Interval, charged_kinds, self_times
 
 STORES = ("sqlite", "postgres")
@@ -132,7 +134,9 @@ def test_percentiles_are_right_within_a_bucket(client: Client) -> None:
 
 @pytest.mark.parametrize("nanoseconds", [0, 1, 2, 999, 10**6, 123_456_789, 2**63 - 1])
 def test_a_percentile_of_one_call_is_that_call(nanoseconds: int) -> None:
-    value = percentile([(bucket_of(nanoseconds), 1)], 0.5)
+    counts = Counts()
+    counts.add_packed(pack_counts({bucket_of(nanoseconds): 1}))
+    value = counts.percentile(0.5)
     assert value == pytest.approx(max(1, nanoseconds), rel=GROWTH - 1)
 
 
@@ -149,8 +153,35 @@ def test_packed_counts_add_up_and_forget_what_is_nothing() -> None:
     )
 
 
+spread = st.dictionaries(st.integers(0, 1770), st.integers(1, 2**40), max_size=60)
+narrow = st.dictionaries(st.integers(600, 660), st.integers(1, 999), min_size=20)
+
+
+@given(st.lists(spread | narrow, max_size=6))
+def test_whatever_is_put_together_adds_up(several: list[dict[int, int]]) -> None:
+    total, counts, other = Counter[int](), Counts(), Counts()
+    for number, some in enumerate(several):
+        total.update(some)
+        packed = pack_counts(some)
+        assert dict(unpack_counts(packed)) == some
+        (counts if number % 2 else other).add_packed(packed)
+    counts.add(other)
+    ordered = [bucket for bucket, calls in sorted(total.items()) for _ in range(1 if calls else 0)]
+    for share in (0.01, 0.5, 0.95, 1.0):
+        rank, seen, expected = share * total.total(), 0, None
+        for bucket in ordered:
+            seen += total[bucket]
+            if seen >= rank:
+                expected = bucket
+                break
+        found = counts.percentile(share)
+        assert (found is None) == (expected is None)
+        if found is not None and expected is not None:
+            assert GROWTH**expected * 0.999 <= found <= GROWTH ** (expected + 1) * 1.001
+
+
 def test_percentile_of_nothing_is_unknown() -> None:
-    assert percentile([], 0.5) is None
+    assert Counts().percentile(0.5) is None
 
 
 def test_self_times_count_each_instant_once() -> None:

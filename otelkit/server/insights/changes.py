@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select, text
 from otelkit.server.insights.ranges import Range
 from otelkit.server.insights.sums import Scope, hists, milliseconds, rolls
 from otelkit.server.storage import schema
+from otelkit.server.storage.buckets import Counts
 
 __all__ = ["Change", "changes"]
 
@@ -55,8 +56,8 @@ class _Subject:
     errors: int = 0
     empty: int = 0
     first_error: int | None = None
-    durations: list[tuple[int, int]] = field(default_factory=list)
-    first_tokens: list[tuple[int, int]] = field(default_factory=list)
+    durations: Counts = field(default_factory=Counts)
+    first_tokens: Counts = field(default_factory=Counts)
 
 
 def changes(connection: Connection, period: Range, earlier: Range | None, scope: Scope) -> list[Change]:
@@ -96,7 +97,7 @@ def _subjects(
         for key, counts in hists(connection, period, scope, what, _KEY).items():
             subject = _subject(found, _Key(*key))
             if subject is not None:
-                getattr(subject, name).extend(counts)
+                getattr(subject, name).add(counts)
     return found
 
 
@@ -158,8 +159,8 @@ def _first_token(now: _Subject, old: _Subject) -> Change | None:
 
 def _percentile(
     now: _Subject,
-    counts: list[tuple[int, int]],
-    earlier: list[tuple[int, int]],
+    counts: Counts,
+    earlier: Counts,
     metric: str,
     share: float,
     words: str,

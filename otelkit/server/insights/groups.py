@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection
 from otelkit.server.insights.ranges import Range, before
 from otelkit.server.insights.sums import Scope, hists, milliseconds, rolls
 from otelkit.server.storage import schema
+from otelkit.server.storage.buckets import Counts
 
 __all__ = ["Group", "grouped", "together", "with_before"]
 
@@ -28,8 +29,8 @@ class Group:
     errors: int = 0
     empty: int = 0
     last: int = 0
-    durations: list[tuple[int, int]] = field(default_factory=list)
-    durations_at: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    durations: Counts = field(default_factory=Counts)
+    durations_at: dict[int, Counts] = field(default_factory=dict)
     calls_at: dict[int, int] = field(default_factory=dict)
     errors_at: dict[int, int] = field(default_factory=dict)
     empty_at: dict[int, int] = field(default_factory=dict)
@@ -41,9 +42,9 @@ class Group:
         self.errors += other.errors
         self.empty += other.empty
         self.last = max(self.last, other.last)
-        self.durations.extend(other.durations)
+        self.durations.add(other.durations)
         for at, counts in other.durations_at.items():
-            self.durations_at.setdefault(at, []).extend(counts)
+            self.durations_at.setdefault(at, Counts()).add(counts)
         _add_at(self.calls_at, other.calls_at)
         _add_at(self.errors_at, other.errors_at)
         _add_at(self.empty_at, other.empty_at)
@@ -94,8 +95,8 @@ def grouped(connection: Connection, period: Range, scope: Scope, *only: ColumnEl
         connection, period, scope, schema.DURATION, _BY, steps=True, only=only
     ).items():
         group = of(tool, name)
-        group.durations.extend(counts)
-        group.durations_at.setdefault(at, []).extend(counts)
+        group.durations.add(counts)
+        group.durations_at.setdefault(at, Counts()).add(counts)
     return found
 
 

@@ -11,7 +11,7 @@ from otelkit.server.insights.changes import Change, changes, spoken_ms, spoken_r
 from otelkit.server.insights.models import CALLS
 from otelkit.server.insights.ranges import Range, before
 from otelkit.server.insights.services import ENTRIES
-from otelkit.server.insights.sums import Scope, hists, milliseconds, rolls, total_tokens, unpriced_models
+from otelkit.server.insights.sums import Scope, hists, milliseconds, rolls, together, total_tokens, unpriced_models
 from otelkit.server.insights.traces import worst_traces
 from otelkit.server.kinds import KIND_LABELS, KINDS
 from otelkit.server.storage import schema
@@ -56,8 +56,8 @@ class _Totals:
         self.spans = sum(row.calls for row in rolls(connection, period, scope))
         self.requests = sum(row.calls for row in entries)
         self.failed = sum(row.errors for row in entries)
-        self.latency = milliseconds([pair for counts in latency.values() for pair in counts], 0.95)
-        self.first_token = milliseconds([pair for counts in first.values() for pair in counts], 0.5)
+        self.latency = milliseconds(together(latency.values()), 0.95)
+        self.first_token = milliseconds(together(first.values()), 0.5)
         self.tokens = _sum_known(total_tokens(row) for row in calls)
         self.cost = _sum_known(row.cost for row in calls)
         length = period.step

@@ -11,9 +11,9 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from otelkit.server.insights.ranges import Range
 from otelkit.server.storage import schema
-from otelkit.server.storage.buckets import percentile, unpack_counts
+from otelkit.server.storage.buckets import Counts
 
-__all__ = ["Scope", "hists", "milliseconds", "rolls", "tokens", "unpriced_models"]
+__all__ = ["Scope", "hists", "milliseconds", "rolls", "together", "tokens", "total_tokens", "unpriced_models"]
 
 _series: Final = schema.series.c
 
@@ -76,11 +76,8 @@ def hists(
     *,
     steps: bool = False,
     only: Iterable[ColumnElement[bool]] = (),
-) -> dict[tuple[Any, ...], list[tuple[int, int]]]:
-    """Return (bucket, calls) by the columns ``by`` (and the step, last); for :func:`percentile`.
-
-    A bucket may occur several times.
-    """
+) -> dict[tuple[Any, ...], Counts]:
+    """Return calls by duration, by the columns ``by`` (and the step, last); for :func:`milliseconds`."""
     table = schema.HIST[period.unit].c
     conditions = [*scope.conditions(), *only]
     query = select(table.series, (table.time - period.start) // period.step, table.counts).where(
@@ -91,17 +88,25 @@ def hists(
     # Named by the series' number here: joining the texts takes ten times as long.
     named = select(_series.id, *(_series[name] for name in by)).where(*conditions)
     keys: dict[int, tuple[Any, ...]] = {row[0]: tuple(row[1:]) for row in connection.execute(named)} if by else {}
-    found: defaultdict[tuple[Any, ...], list[tuple[int, int]]] = defaultdict(list)
+    found: defaultdict[tuple[Any, ...], Counts] = defaultdict(Counts)
     for series, at, counts in connection.execute(query).all():
         key = keys[series] if by else ()
-        found[(*key, at) if steps else key].extend(unpack_counts(counts))
+        found[(*key, at) if steps else key].add_packed(counts)
     return dict(found)
 
 
-def milliseconds(counts: Sequence[tuple[int, int]] | None, share: float) -> float | None:
+def milliseconds(counts: Counts | None, share: float) -> float | None:
     """Return a percentile in milliseconds, None for no calls."""
-    value = percentile(counts or (), share)
+    value = None if counts is None else counts.percentile(share)
     return None if value is None else round(value / 1e6, 4)
+
+
+def together(several: Iterable[Counts]) -> Counts:
+    """Return all of them added up."""
+    total = Counts()
+    for counts in several:
+        total.add(counts)
+    return total
 
 
 def tokens(row: Any) -> dict[str, int | None]:
