@@ -26,7 +26,7 @@ class PostgresServer:
     """One running server; it refuses to run as root, so there it runs as its own user."""
 
     def __init__(self, folder: Path) -> None:
-        self._programs = folder
+        self.programs = folder
         self._user = "postgres" if os.getuid() == 0 else None
         self._home = Path(tempfile.mkdtemp(prefix="otelkit-pg-"))
         self._port = _free_port()
@@ -73,7 +73,7 @@ class PostgresServer:
 
     def _run(self, program: str, *words: str) -> None:
         found = subprocess.run(
-            [str(self._programs / program), *words], user=self._user, cwd="/", capture_output=True, timeout=60
+            [str(self.programs / program), *words], user=self._user, cwd="/", capture_output=True, timeout=60
         )
         assert found.returncode == 0, found.stdout + found.stderr
 

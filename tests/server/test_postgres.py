@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from postgres_support import PASSWORD, PostgresServer, programs
+from postgres_support import PASSWORD, PostgresServer
 from server_support import MS, Client, chat_trace, everything, make_span, rounded
 
 from otelkit.cli.main import main
@@ -105,11 +105,8 @@ def test_logs_and_points_of_two_servers_are_stored_once(two_servers: tuple[str, 
         assert len(client.ask("/api/logs?limit=100")["logs"]) == 40
 
 
-def test_a_database_that_goes_away_comes_back() -> None:
-    folder = programs()
-    if folder is None:
-        pytest.skip("PostgreSQL is missing")
-    postgres = PostgresServer(folder)
+def test_a_database_that_goes_away_comes_back(postgres: PostgresServer) -> None:
+    postgres = PostgresServer(postgres.programs)  # one of its own, which may be stopped
     try:
         with Server(ServerConfig(port=0, database=postgres.new_database())) as server:
             client = Client(server.url)

@@ -51,6 +51,7 @@ K = TypeVar("K", bound=Row)
 _DIALECT: Final = dialect()  # type: ignore[no-untyped-call]
 _TURN: Final = 0x6F74656C6B6974  # the advisory lock of every writer
 _DISK_FULL: Final = "53100"
+_OUT_OF_REACH: Final = ("08", "28", "3D", "57P")  # no connection, no right to one, no such database, shut down
 _WORD: Final = re.compile(r"[^\W_]+")
 _LONGEST_WORD: Final = 500
 _CONNECT: Final = {"connect_timeout": 5, "application_name": "otelkit", "tcp_user_timeout": 30_000}
@@ -143,7 +144,7 @@ class PostgreSQL:
         code = getattr(origin, "sqlstate", None)
         if code == _DISK_FULL:
             return StorageFullError("the disk that holds the database is full")
-        if isinstance(origin, psycopg.OperationalError) and (code is None or code.startswith(("08", "28", "3D", "57"))):
+        if isinstance(origin, psycopg.OperationalError) and (code is None or code.startswith(_OUT_OF_REACH)):
             return StorageError(f"the database {self.location} cannot be reached: {_first_line(origin)}")
         # Never the server's own words here: they may quote what was to be stored.
         return StorageError(f"the database refused the {doing}: {type(origin).__name__} {code or ''}".rstrip())
