@@ -89,8 +89,11 @@ def test_two_servers_count_as_one(two_servers: tuple[str, list[Client]]) -> None
             Client(alone.url).send(trace)
         with Server(ServerConfig(port=0, database=location)) as reader:
             assert everything(reader) == everything(alone)
-            for path in ("/api/models?range=1h", "/api/services?range=1h", "/api/steps?range=1h"):
-                shared, single = (Client(server.url).ask(path) for server in (reader, alone))
+            hour = f"from={time.time_ns() // MS - 3_600_000}&to={time.time_ns() // MS}"
+            for name in ("models", "services", "steps"):
+                shared, single = (Client(server.url).ask(f"/api/{name}?{hour}") for server in (reader, alone))
+                for row in (*shared["services"], *single["services"]) if name == "services" else ():
+                    del row["requests_per_s"]  # depends on the moment of asking
                 assert rounded({**shared, "range": None}) == rounded({**single, "range": None})
 
 
