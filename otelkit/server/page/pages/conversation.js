@@ -75,8 +75,8 @@ function Turn({ turn, before, query }) {
         <span class="r">answered</span>
         ${bad && html`<p class="err">${turn.error || "failed"}</p>`}
         ${turn.output ? html`<${Body} text=${turn.output} />` : !bad && html`<span class="dim">${turn.complete ? "no content was recorded" : "not answered yet"}</span>`}
-        <a class="under" data-row href=${address("traces", { ...shared(query), trace: turn.trace_id })} aria-label=${`Open the trace of this turn, ${duration(turn.duration_ms)}`}>
-          <span class="when" title=${moment(turn.start)}>${exactTime(turn.start).replace(/\.\d+$/, "")}</span><b><${Duration} ms=${turn.duration_ms} /></b><${SplitBar} split=${turn.split} /><bdi>${facts.join(" · ")}</bdi><span class="link">trace</span>
+        <a class="under" data-row href=${address("traces", { ...shared(query), trace: turn.trace_id })}>
+          <span class="when" title=${moment(turn.start)}>${exactTime(turn.start).replace(/\.\d+$/, "")}</span><b><${Duration} ms=${turn.duration_ms} /></b><${SplitBar} split=${turn.split} /><bdi>${facts.join(" · ")}</bdi><span class="link">open the trace</span>
         </a>
       </div>
     </li>`;

@@ -79,7 +79,7 @@ function Kept({ status: { store, stored, retention } }) {
 const Addresses = ({ status }) => html`
   <${Panel} title="Addresses" link=${html`<${Copy} text=${status.snippet} label="Copy the lines" />`}>
     <${Facts} rows=${[["Page and API", html`<${Copy} text=${status.address} className="id">${status.address}<//>`], ["OTLP over HTTP", html`<${Copy} text=${status.otlp_endpoint} className="id">${status.otlp_endpoint}<//>`], ["Received", `${count(status.received.spans)} spans, ${count(status.received.logs)} logs, ${count(status.received.points)} points since ${moment(status.started)}`]]} />
-    <pre class="snippet">${status.snippet}</pre>
+    <pre class="snippet" tabindex="0">${status.snippet}</pre>
   <//>`;
 
 function Looks() {

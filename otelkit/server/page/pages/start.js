@@ -15,9 +15,9 @@ export const Start = ({ status }) => html`
   <div class="start">
     <div class="verdict"><h1>Waiting for the first trace</h1><p>This page opens by itself when something arrives.</p></div>
     <${Receiver} status=${status} />
-    <section class="panel"><div class="h"><h2>Any service with an OpenTelemetry SDK</h2><${Copy} text=${status.snippet} /></div><pre class="snippet">${status.snippet}</pre></section>
-    <section class="panel"><div class="h"><h2>A FastAPI service, one line</h2><${Copy} text=${CODE} /></div><pre class="snippet">${CODE}</pre></section>
-    <section class="panel"><div class="h"><h2>A service you cannot change</h2><${Copy} text="otelkit run -- uvicorn app:app" /></div><pre class="snippet">otelkit run -- uvicorn app:app</pre></section>
+    <section class="panel"><div class="h"><h2>Any service with an OpenTelemetry SDK</h2><${Copy} text=${status.snippet} /></div><pre class="snippet" tabindex="0">${status.snippet}</pre></section>
+    <section class="panel"><div class="h"><h2>A FastAPI service, one line</h2><${Copy} text=${CODE} /></div><pre class="snippet" tabindex="0">${CODE}</pre></section>
+    <section class="panel"><div class="h"><h2>A service you cannot change</h2><${Copy} text="otelkit run -- uvicorn app:app" /></div><pre class="snippet" tabindex="0">otelkit run -- uvicorn app:app</pre></section>
   </div>`;
 
 /** What came in and what was refused. @param {{status: any}} props */
