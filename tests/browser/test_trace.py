@@ -55,6 +55,19 @@ class Run:
         return f"/traces/?trace={self.trace_id.hex()}"
 
 
+# Scrolls through everything in thirty steps and returns how long each took until it was drawn, sorted.
+SCROLL = """async box => {
+  const took = [];
+  for (let turn = 0; turn < 30; turn++) {
+    const begin = performance.now();
+    box.scrollTop = (box.scrollHeight * (turn + 1)) / 31;
+    await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+    took.push(performance.now() - begin);
+  }
+  return took.sort((one, other) => one - other);
+}"""
+
+
 def said(role: str, text: str) -> dict[str, Any]:
     return {"role": role, "parts": [{"type": "text", "content": text}]}
 
@@ -311,6 +324,18 @@ def test_an_agent_run_reads_as_a_transcript(opened: Any) -> None:
     expect(page.locator(".sp.on .num")).to_contain_text("4.40")
 
 
+def test_a_trace_leads_to_its_conversation_and_its_logs(view: Any, site: Any) -> None:
+    row = site.api("traces", tool="search_orders", status="error", limit=1)["traces"][0]
+    page = view.open(f"/traces/?trace={row['trace_id']}", ".sp.on")
+    page.get_by_role("link", name=re.compile("log record")).click()
+    expect(page).to_have_url(re.compile(f"/logs/.*trace_id={row['trace_id']}"))
+    expect(page.locator(".log").first).to_be_visible()
+    page.go_back()
+    page.get_by_role("link", name=f"conversation {row['conversation']}").click()
+    expect(page).to_have_url(re.compile(f"/conversations/.*id={row['conversation']}"))
+    expect(page.locator("h1").first).to_be_visible()
+
+
 def test_neighbours_in_the_list_are_a_key_away(view: Any, site: Any) -> None:
     rows = site.api("traces", model="gpt-4o")["traces"]
     page = view.open(f"/traces/?model=gpt-4o&trace={rows[0]['trace_id']}", ".sp.on")
@@ -326,31 +351,23 @@ def test_neighbours_in_the_list_are_a_key_away(view: Any, site: Any) -> None:
 
 def test_twenty_thousand_spans_open_scroll_and_are_searched(view_of: Any, desk: Any, runs: dict[str, Run]) -> None:
     path = runs["endless"].path
-    view_of(desk).open("/traces/", "a.tr")  # the browser and the server are warm
+    view_of(desk).open(runs["research"].path, ".sp.on")  # the browser and the server are warm
+    other = view_of(desk).open(runs["research"].path, ".sp.on")
+    small = other.evaluate("performance.now()")
+    still = other.locator(".wf").evaluate(SCROLL)
     page = view_of(desk).open(path, ".sp.on")
     took = page.evaluate("performance.now()")
-    assert took < 4000, f"{took:.0f} ms; under 1,000 on an idle machine"
+    assert took < max(1000, 10 * small), f"{took:.0f} ms, and a small trace {small:.0f} ms"
     expect(page.locator(".th")).to_contain_text("20,000 spans")
     expect(page.locator(".th .strong").first).to_have_text(re.compile("3 h"))
     expect(page.locator(".sp.on .n bdi")).to_have_text("SELECT chunks")
     assert page.locator(".sp").count() < 150
     assert page.evaluate("document.querySelectorAll('*').length") < 3000
-    frames = page.locator(".wf").evaluate(
-        """async box => {
-          const long = [];
-          for (let turn = 0; turn < 30; turn++) {
-            const begin = performance.now();
-            box.scrollTop = (box.scrollHeight * (turn + 1)) / 31;
-            await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
-            long.push(performance.now() - begin);
-          }
-          return long.sort((one, other) => one - other);
-        }"""
-    )
-    assert frames[15] < 100, frames
+    frames = page.locator(".wf").evaluate(SCROLL)
+    assert frames[15] < max(100, 10 * still[15]), (frames, still)
     assert page.locator(".sp").count() < 150
     page.get_by_label("Find in this trace").fill("number-4321")
-    expect(page.locator(".find small")).to_have_text("1 span", timeout=10_000)
+    expect(page.locator(".find small")).to_have_text("1 span", timeout=20_000)
     page.get_by_label("Find in this trace").press("Enter")
     expect(page.locator(".sp.on .n .hit")).to_be_visible()
     page.get_by_role("tab", name="Attributes").click()

@@ -27,6 +27,7 @@ __all__ = ["Call", "Looked", "error_type", "failing_calls", "newest_calls", "slo
 
 _TRACES: Final = 200
 _SHOWN: Final = 300
+_FAILED: Final = 100  # failures are far apart: each may lie in a block of its own
 _trace, _span, _series = schema.trace.c, schema.span.c, schema.series.c
 _COLUMNS: Final = ("service", "name", "kind", "step", "tool", "model")
 
@@ -100,7 +101,7 @@ def failing_calls(connection: Connection, payloads: PayloadReader, period: Range
     failing: ColumnElement[bool] = text("trace.status = 2")  # type: ignore[assignment]
     rows, complete = _found(connection, period, scope, kind, _trace.start, failing)
     failed = sorted((row for row in rows if row.status == 2), key=lambda row: -row.start)
-    return Looked(_read(connection, payloads, failed[:_SHOWN]), complete and len(failed) <= _SHOWN)
+    return Looked(_read(connection, payloads, failed[:_FAILED]), complete and len(failed) <= _FAILED)
 
 
 def _found(

@@ -4,9 +4,9 @@ import { useAnswer } from "../api.js";
 import { ago, exactTime, plural, short } from "../format.js";
 import { cls, html, useMemo, useState } from "../html.js";
 import { Stack } from "../parts/chart.js";
-import { Nothing, Trouble, Waiting, moveFocus } from "../parts/common.js";
+import { Nothing, Trouble, Waiting, useRowKeys } from "../parts/common.js";
 import { writer } from "../parts/units.js";
-import { address, change, ranged, shared, useKeys, writing } from "../state.js";
+import { address, change, ranged, shared } from "../state.js";
 
 const KINDS = { gauge: "gauge", sum: "sum", histogram: "histogram", exponential_histogram: "exponential histogram", summary: "summary" };
 const WAYS = { last: "Last", avg: "Average", min: "Least", max: "Most", sum: "Sum", rate: "Rate", increase: "Increase", percentiles: "Percentiles", p50: "Median", p95: "p95", p99: "p99", quantiles: "Quantiles" };
@@ -17,7 +17,7 @@ const HOW = { keepScroll: true };
 export function Metrics({ query, revision }) {
   const { service, environment } = query;
   const { data, error } = useAnswer("metrics", { service, environment }, revision);
-  useKeys((event) => !writing(event) && !event.metaKey && !event.ctrlKey && (event.key === "j" || event.key === "k") && moveFocus(event.key === "j" ? 1 : -1));
+  useRowKeys();
   if (error && !data) return html`<${Trouble} error=${error} />`;
   if (!data) return html`<div class="verdict"><h1>Metrics</h1></div><${Waiting} rows=${8} className="tall" />`;
   if (!data.metrics.length) {

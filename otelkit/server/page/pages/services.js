@@ -3,11 +3,11 @@
 import { useAnswer } from "../api.js";
 import { ago, count, joined, money, percent, plural, rateParts, whole } from "../format.js";
 import { cls, html } from "../html.js";
-import { Duration, Mark, Nothing, Panel, Trouble, Waiting, moveFocus } from "../parts/common.js";
+import { Duration, Mark, Nothing, Panel, Trouble, Waiting, useRowKeys } from "../parts/common.js";
 import { Map, edgesOf, leads, nameOf } from "../parts/map.js";
 import { Spark } from "../parts/spark.js";
 import { Table } from "../parts/table.js";
-import { address, ranged, shared, useKeys, useMedia, writing } from "../state.js";
+import { address, ranged, shared, useMedia } from "../state.js";
 
 const KINDS = { entry: "app", service: "app", external: "app" };
 
@@ -16,7 +16,7 @@ export function Services({ query, revision }) {
   const { data, error } = useAnswer("services", ranged(query), revision);
   const { data: map } = useAnswer("services/map", ranged(query), revision);
   const narrow = useMedia("(max-width: 900px)");
-  useKeys((event) => !writing(event) && !event.metaKey && !event.ctrlKey && (event.key === "j" || event.key === "k") && moveFocus(event.key === "j" ? 1 : -1));
+  useRowKeys();
   if (error && !data) return html`<${Trouble} error=${error} />`;
   if (!data) return html`<div class="verdict"><h1>Services</h1></div><${Waiting} rows=${8} className="tall" />`;
   if (!data.services.length) return html`<div class="verdict"><h1>Services</h1></div><section class="panel"><${Nothing} title="No service sent spans in this range">A service names itself with <span class="mono">OTEL_SERVICE_NAME</span>.<//></section>`;

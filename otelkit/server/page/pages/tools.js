@@ -6,15 +6,15 @@ import { cls, html } from "../html.js";
 import { Calls, OfNewest } from "../parts/calls.js";
 import { Cards } from "../parts/cards.js";
 import { Stack } from "../parts/chart.js";
-import { Duration, Mark, Nothing, Panel, Trouble, Waiting, moveFocus } from "../parts/common.js";
+import { Duration, Mark, Nothing, Panel, Trouble, Waiting, useRowKeys } from "../parts/common.js";
 import { Spark } from "../parts/spark.js";
 import { Table } from "../parts/table.js";
-import { address, change, ranged, shared, useKeys, writing } from "../state.js";
+import { address, change, ranged, shared } from "../state.js";
 
 /** @param {import("../app.js").PageProps} props */
 export function Tools({ query, revision }) {
   const { data, error } = useAnswer("tools", ranged(query), revision);
-  useKeys((event) => !writing(event) && !event.metaKey && !event.ctrlKey && (event.key === "j" || event.key === "k") && moveFocus(event.key === "j" ? 1 : -1));
+  useRowKeys();
   if (error && !data) return html`<${Trouble} error=${error} />`;
   if (!data) return html`<div class="verdict"><h1>Tools</h1></div><${Waiting} rows=${8} className="tall" />`;
   const { total } = data;

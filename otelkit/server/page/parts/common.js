@@ -2,6 +2,7 @@
 
 import { cls, html, useEffect, useState } from "../html.js";
 import { durationParts } from "../format.js";
+import { useKeys, writing } from "../state.js";
 import { kindClass } from "./kinds.js";
 
 /** A value and its unit in smaller grey. @param {{parts: import("../format.js").Parts}} props */
@@ -77,4 +78,12 @@ export function moveFocus(step) {
   next.focus({ preventScroll: true });
   next.scrollIntoView({ block: "nearest" });
   return true;
+}
+
+/** j and k go to the next row and the one before. */
+export function useRowKeys() {
+  useKeys((event) => {
+    if (writing(event) || event.metaKey || event.ctrlKey || event.altKey) return false;
+    return event.key === "j" || event.key === "k" ? moveFocus(event.key === "j" ? 1 : -1) : false;
+  });
 }

@@ -4,13 +4,15 @@ import { useAnswer } from "../api.js";
 import { apiParams } from "../filters.js";
 import { duration, moment, money, plural, short, whole } from "../format.js";
 import { html } from "../html.js";
-import { address, go, useKeys, writing } from "../state.js";
+import { address, go, shared, useKeys, writing } from "../state.js";
 import { SplitBar } from "./bars.js";
 import { Copy, Dot, Duration } from "./common.js";
 import { ELSEWHERE, costOf, listAddress, started, tokensOf } from "./tracelist.js";
 
 /** Where the list's neighbours are looked for. */
 const NEAR = 200;
+/** So many log records come with a trace. */
+const MOST_LOGS = 200;
 
 /** The way back to the list, and on to the traces before and after in it. @param {{query: import("../state.js").Query}} props */
 export function Ways({ query }) {
@@ -35,14 +37,14 @@ export function Ways({ query }) {
     </div>`;
 }
 
-/** @param {{trace: any, spans: any[], query: import("../state.js").Query}} props */
-export function Heading({ trace, spans, query }) {
+/** @param {{trace: any, spans: any[], logs: any[], query: import("../state.js").Query}} props */
+export function Heading({ trace, spans, logs, query }) {
   const bad = trace.status === "error";
   return html`
     <div class="th">
       <h1><${Dot} tone=${bad ? "bad" : trace.complete ? "good" : "open"} label=${bad ? "failed" : trace.complete ? "ok" : "not complete"} />
         <bdi>${trace.input ? `“${trace.input}”` : trace.title}</bdi>${trace.output && html`<span class="a"> → <bdi>“${trace.output}”</bdi></span>`}</h1>
-      <div class="facts">${listed(figures(trace, query))}</div>
+      <div class="facts">${listed(figures(trace, logs, query))}</div>
       <div class="facts dim">${listed(about(trace, spans, query))}</div>
       <${SplitBar} split=${trace.split} />
     </div>`;
@@ -51,8 +53,8 @@ export function Heading({ trace, spans, query }) {
 /** @param {any[]} facts */
 const listed = (facts) => facts.filter(Boolean).map((fact, at) => html`${at > 0 && html`<span class="sep" key=${`s${at}`} aria-hidden="true"> · </span>`}<span key=${at}>${fact}</span>`);
 
-/** @param {any} trace @param {import("../state.js").Query} query */
-function figures(trace, query) {
+/** @param {any} trace @param {any[]} logs @param {import("../state.js").Query} query */
+function figures(trace, logs, query) {
   const narrowed = (more) => address("traces", { ...query, trace: null, ...ELSEWHERE, view: null, ...more });
   const tokens = trace.tokens?.total ?? null;
   return [
@@ -61,7 +63,8 @@ function figures(trace, query) {
     tokensOf(trace) && (tokens === null ? "tokens not reported" : `${tokensOf(trace)} tokens`),
     costOf(trace) && html`<span title=${trace.cost_usd === null ? undefined : `$${trace.cost_usd}`}>${trace.cost_usd === null ? (trace.unpriced.length ? "not priced" : "cost unknown") : `${money(trace.cost_usd)}${trace.unpriced.length ? ", partial" : ""}`}</span>`,
     trace.user && html`<a class="plain" href=${narrowed({ user: trace.user })}>user ${short(trace.user)}</a>`,
-    trace.conversation && html`<a class="plain" href=${narrowed({ conversation: trace.conversation })}>conversation ${short(trace.conversation)}</a>`,
+    trace.conversation && html`<a class="plain" href=${address("conversations", { ...shared(query), id: trace.conversation })}>conversation ${short(trace.conversation)}</a>`,
+    logs.length > 0 && html`<a class="plain" href=${address("logs", { trace_id: trace.trace_id })}>${logs.length < MOST_LOGS ? plural(logs.length, "log record") : `${MOST_LOGS} log records or more`}</a>`,
     html`<span title=${moment(trace.start)}>${started(trace.start)}</span>`,
   ];
 }
