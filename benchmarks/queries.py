@@ -43,6 +43,8 @@ def questions(server: ServerProcess) -> dict[str, str]:
         "logs": "/api/logs?range=24h",
         "models, 24 h": "/api/models?range=24h",
         "services, 24 h": "/api/services?range=24h",
+        "services map, 24 h": "/api/services/map?range=24h",
+        "a trace's transcript": f"/api/traces/{row['trace_id']}/transcript",
         "steps, 24 h": "/api/steps?range=24h",
         "facets, 24 h": "/api/facets?range=24h",
         "status": "/api/status",
