@@ -26,6 +26,7 @@ from otelkit.semconv.attributes import Operation
 from otelkit.server.prices import Key, Prices
 from otelkit.server.storage import schema
 from otelkit.server.storage.costs import correct_costs
+from otelkit.server.storage.payloads import PayloadReader
 
 __all__ = ["Repricing"]
 
@@ -33,7 +34,8 @@ Order = Callable[[Callable[[Connection], bool]], "Future[bool]"]
 
 _log = logging.getLogger(__name__)
 _STATE: Final = "repricing"
-_TRACES: Final = 400  # of one step
+_TRACES: Final = 150  # of one step
+_SHARE: Final = 0.5  # a step is followed by a pause of so many times its length, which senders have for themselves
 _AGAIN: Final = 5.0  # seconds until a step that failed is tried again
 _OTHER: Final = "(other)"
 _price: Final = schema.price.c
@@ -50,6 +52,8 @@ class Repricing:
         self.prices = prices
         self._cost_of = cost_of
         self._order = order
+        self._payloads = PayloadReader()
+        self._pause = 0.0
         self._stopped = threading.Event()
 
     def load(self, connection: Connection) -> None:
@@ -100,27 +104,32 @@ class Repricing:
         error = future.exception()
         if error is not None:
             _log.warning("working out costs again was interrupted (%s); it goes on", type(error).__name__)
-            timer = threading.Timer(_AGAIN, self._go_on)
-            timer.daemon = True
-            timer.start()
+            self._after(_AGAIN)
         elif future.result():
-            self._go_on()
+            self._after(self._pause)
+
+    def _after(self, seconds: float) -> None:
+        timer = threading.Timer(seconds, self._go_on)
+        timer.daemon = True
+        timer.start()
 
     def _step(self, connection: Connection) -> bool:
         """Do some of what is asked for; True while there is more."""
-        self.load(connection)
+        began = time.perf_counter()
         state = read_state(connection)
         if state is None:
             return False
-        if state["last"] is None:
+        if state["last"] is None:  # asked for since the last step
+            self.load(connection)
             state["last"] = connection.execute(select(func.max(schema.trace.c.id))).scalar() or 0
         first, upto = state["next"] + 1, min(state["next"] + _TRACES, state["last"])
         series = _affected(connection, [tuple(key) for key in state["keys"]])
         if series and first <= upto:
-            state["changed"] += correct_costs(connection, self._cost_of, series, first, upto)
+            state["changed"] += correct_costs(connection, self._payloads, self._cost_of, series, first, upto)
         state["next"] = upto
         more = bool(series) and upto < state["last"]
         _write_state(connection, state if more else None)
+        self._pause = (time.perf_counter() - began) * _SHARE
         return more
 
 
@@ -143,12 +152,12 @@ def _write_state(connection: Connection, state: dict[str, Any] | None) -> None:
         connection.execute(schema.meta.insert().values(key=_STATE, value=json.dumps(state)))
 
 
-def _affected(connection: Connection, keys: list[Any]) -> dict[int, str]:
-    """Return the series of calls whose price may be another now, with their models."""
+def _affected(connection: Connection, keys: list[Any]) -> list[int]:
+    """Return the series of calls whose price may be another now."""
     table = schema.series.c
     calls = table.operation.in_([*Operation.INFERENCE, Operation.EMBEDDINGS])
     rows = connection.execute(select(table.id, table.provider, table.model).where(calls))
-    return {row.id: row.model for row in rows if any(_meant(key, row.provider, row.model) for key in keys)}
+    return [row.id for row in rows if any(_meant(key, row.provider, row.model) for key in keys)]
 
 
 def _meant(key: Key, provider: str, model: str) -> bool:

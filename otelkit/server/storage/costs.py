@@ -42,13 +42,25 @@ class _Change(NamedTuple):
 
 
 def correct_costs(
-    connection: Connection, cost_of: Callable[[Span], float | None], series: Mapping[int, str], first: int, last: int
+    connection: Connection,
+    payloads: PayloadReader,
+    cost_of: Callable[[Span], float | None],
+    series: Iterable[int],
+    first: int,
+    last: int,
 ) -> int:
     """Work out again what the calls of some series cost, in the traces numbered ``first`` to ``last``.
 
     Returns how many calls cost something else now.
     """
-    changes = list(_changes(connection, cost_of, series, first, last))
+    query = select(schema.span).where(
+        _span.trace.between(first, last),
+        _span.series.in_(series),
+        _span.flags.bitwise_and(schema.INFERENCE) != 0,
+    )
+    rows = connection.execute(query).all()
+    blocks = payloads.read(connection, {row.payload for row in rows})
+    changes = list(_changes(rows, blocks, cost_of))
     if not changes:
         return 0
     same_span = (_span.trace == bindparam("of_trace"), _span.span_id == bindparam("of_span"))
@@ -72,15 +84,8 @@ def correct_costs(
 
 
 def _changes(
-    connection: Connection, cost_of: Callable[[Span], float | None], series: Mapping[int, str], first: int, last: int
+    rows: Iterable[Row[Any]], blocks: Mapping[int, list[Any]], cost_of: Callable[[Span], float | None]
 ) -> Iterable[_Change]:
-    query = select(schema.span).where(
-        _span.trace.between(first, last),
-        _span.series.in_(series),
-        _span.flags.bitwise_and(schema.INFERENCE) != 0,
-    )
-    rows = connection.execute(query).all()
-    blocks = PayloadReader().read(connection, {row.payload for row in rows})
     for row in rows:
         block = blocks.get(row.payload)
         if block is None:
