@@ -55,7 +55,8 @@ def build_app(
     if PAGE.is_dir():
         routes.append(PermittedMount("/", _PageFiles(directory=PAGE, html=True)))
     return Starlette(
-        routes=routes, middleware=[Middleware(Guard, access), Middleware(GZipMiddleware, minimum_size=1024)]
+        routes=routes,
+        middleware=[Middleware(Guard, access), Middleware(GZipMiddleware, minimum_size=1024, compresslevel=4)],
     )
 
 

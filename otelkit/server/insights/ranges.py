@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 from otelkit.server.storage import schema
 from otelkit.server.storage.rollups import KEPT, newest_step
 
-__all__ = ["LENGTHS", "Range", "before", "resolve"]
+__all__ = ["LENGTHS", "Range", "before", "is_much", "resolve"]
 
 LENGTHS: Final = {
     "15m": 900,
@@ -30,6 +30,7 @@ _MOST_STEPS: Final = {schema.FINE: 40, schema.MINUTE: 90, schema.HOUR: 90}  # fe
 _SHORTEST: Final = 6 * schema.FINE
 _TIERS: Final = {schema.FINE: "2s", schema.MINUTE: "minute", schema.HOUR: "hour"}
 _NS: Final = 1_000_000_000
+_MUCH: Final = 8  # reading a row takes so many times longer than reading an index
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,3 +177,11 @@ def _fitted(connection: Connection, now: float, start: float, end: float, label:
     low = int(start // whole) * whole
     high = math.ceil(end / whole) * whole
     return Range(low, max(high, low + whole), step, unit, label, auto, now)
+
+
+def is_much(connection: Connection, period: Range) -> bool:
+    """Say whether the range holds so much of the store that an index in another order leads to its traces sooner."""
+    start = schema.trace.c.start
+    # One by one: either is at an end of the index, both together would be looked for.
+    oldest, newest = (connection.execute(select(end(start))).scalar() for end in (func.min, func.max))
+    return oldest is not None and (period.end_ns - period.start_ns) * _MUCH > newest - oldest

@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, case, func, select
 
 from otelkit.server.insights.models import CALLS
-from otelkit.server.insights.ranges import Range, before
+from otelkit.server.insights.ranges import Range, before, is_much
 from otelkit.server.insights.services import ENTRIES
 from otelkit.server.insights.sums import Scope, hists, milliseconds, rolls, total_tokens
 from otelkit.server.storage import schema
@@ -31,7 +31,6 @@ _WHAT: Final[dict[str, tuple[str, tuple[ColumnElement[bool], ...]]]] = {
     "provider": ("provider", CALLS),
     "tool": ("tool", (_series.kind == "tool", _series.tool != "")),
 }
-_MUCH: Final = 8  # reading a row takes so many times longer than reading an index
 BY: Final = (*_WHOM, *_WHAT)
 SORTS: Final = ("cost", "count", "errors", "tokens")
 _SORT_KEYS: Final = {"cost": "cost_usd", "count": "count", "errors": "errors", "tokens": "tokens"}
@@ -65,7 +64,7 @@ def _entries(connection: Connection, period: Range, scope: Scope, by: str) -> li
 def _by_trace(connection: Connection, period: Range, scope: Scope, column: ColumnElement[Any]) -> list[Entry]:
     # Much of the store is read fastest from the index that holds all of these figures, in the order of the groups; an
     # index on the start would lead to every row.
-    start = _trace.start + 0 if _much(connection, period) else _trace.start
+    start = _trace.start + 0 if is_much(connection, period) else _trace.start
     query = (
         select(
             column.label("value"),
@@ -82,12 +81,6 @@ def _by_trace(connection: Connection, period: Range, scope: Scope, column: Colum
         .group_by(column)
     )
     return [_entry(row.value, row, row._mapping["count"], int(row.calls)) for row in connection.execute(query).all()]
-
-
-def _much(connection: Connection, period: Range) -> bool:
-    # One by one: either is at an end of the index, both together would be looked for.
-    oldest, newest = (connection.execute(select(end(_trace.start))).scalar() for end in (func.min, func.max))
-    return oldest is not None and (period.end_ns - period.start_ns) * _MUCH > newest - oldest
 
 
 def _by_series(connection: Connection, period: Range, scope: Scope, by: str) -> list[Entry]:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, false, func, literal_colu
 
 from otelkit.server.insights.cursors import decode_cursor, encode_cursor
 from otelkit.server.insights.filters import Field, Filter, Language
-from otelkit.server.insights.ranges import Range
+from otelkit.server.insights.ranges import Range, is_much
 from otelkit.server.insights.rows import trace_row
 from otelkit.server.insights.sums import Scope
 from otelkit.server.kinds import KIND_BITS, KINDS
@@ -90,8 +90,7 @@ def list_traces(
 ) -> dict[str, Any]:
     """Return one page of traces; raises ValueError for a cursor that is not one of this list."""
     conditions = [
-        _table.start >= period.start_ns,
-        _table.start < period.end_ns,
+        *_inside(connection, period, walked=sort in ("slowest", "dearest")),
         *scope.conditions(_table),
         *trace_conditions(dialect_of(connection), wanted),
     ]
@@ -127,12 +126,21 @@ def _count(connection: Connection, conditions: Sequence[ColumnElement[bool]]) ->
 
 def worst_traces(connection: Connection, period: Range, scope: Scope, limit: int = 8) -> list[dict[str, Any]]:
     """Return failing traces, newest first, then the slowest, ``limit`` in all and at most half of them failing."""
-    inside = [_table.start >= period.start_ns, _table.start < period.end_ns, *scope.conditions(_table)]
+    here = scope.conditions(_table)
+    inside = [*_inside(connection, period), *here]
     failing = _rows(connection, [*inside, _status("error")], (_table.start,), limit // 2)
     seen = {row.id for row in failing}
-    slowest = _rows(connection, inside, (_table.duration, _table.id), limit)
+    walked = [*_inside(connection, period, walked=True), *here]
+    slowest = _rows(connection, walked, (_table.duration, _table.id), limit)
     rows = failing + [row for row in slowest if row.id not in seen]
     return [trace_row(row) for row in rows[:limit]]
+
+
+def _inside(connection: Connection, period: Range, *, walked: bool = False) -> list[ColumnElement[bool]]:
+    """Say that a trace started in the range; ``walked`` where the index of the order is to be walked to find them."""
+    # With the sum the index on the start is not thought of.
+    start = _table.start + 0 if walked and is_much(connection, period) else _table.start
+    return [start >= period.start_ns, start < period.end_ns]
 
 
 def _rows(

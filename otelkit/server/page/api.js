@@ -2,6 +2,8 @@
 
 import { useEffect, useRef, useState } from "./html.js";
 
+const REST_MS = 5_000;
+
 /** What the server said instead of an answer. */
 export class ApiError extends Error {
   /**
@@ -75,11 +77,13 @@ async function answered(url, how) {
 export function useAnswer(path, params, revision) {
   const key = path === null ? "" : `${path}?${JSON.stringify(params)}`;
   const [state, setState] = useState({ key: "", data: null, error: null });
-  const running = useRef({ key: "", again: false, abort: new AbortController() });
+  const running = useRef({ key: "", again: false, abort: new AbortController(), rest: 0 });
   useEffect(() => {
     const turn = async () => {
-      const mine = { key, again: false, abort: new AbortController() };
+      clearTimeout(running.current.rest);
+      const mine = { key, again: false, abort: new AbortController(), rest: 0 };
       running.current = mine;
+      const begun = performance.now();
       let next;
       try {
         next = { data: await ask(path, params, mine.abort.signal), error: null };
@@ -88,8 +92,11 @@ export function useAnswer(path, params, revision) {
       }
       if (mine.abort.signal.aborted) return;
       setState((old) => ({ data: old.key === key ? old.data : null, ...next, key }));
-      running.current = { ...mine, key: "" };
-      if (mine.again) turn();
+      // What takes long is asked less often: pages must leave the server time to store.
+      mine.rest = setTimeout(() => {
+        mine.key = "";
+        if (mine.again) turn();
+      }, Math.min(REST_MS, 3 * (performance.now() - begun)));
     };
     if (path === null) return;
     if (running.current.key === key) {
@@ -99,7 +106,10 @@ export function useAnswer(path, params, revision) {
     running.current.abort.abort();
     turn();
   }, [key, revision]);
-  useEffect(() => () => running.current.abort.abort(), []);
+  useEffect(() => () => {
+    running.current.abort.abort();
+    clearTimeout(running.current.rest);
+  }, []);
   const current = state.key === key;
   return { data: state.data, error: current ? state.error : null, loading: !current, stale: !current && state.data !== null };
 }
