@@ -1,6 +1,7 @@
 """How a question is asked: in a thread, on one view of the store; and an order given: on the writer's thread.
 
-A question is a function of an :class:`Ask`, an order one of an :class:`Order`; both return what becomes JSON.
+A question is a function of an :class:`Ask`, an order one of an :class:`Order`, and what needs neither a view nor the
+writer's transaction one of a :class:`Deed`; all return what becomes JSON.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from otelkit.server.repricing import Repricing
 from otelkit.server.storage.database import Database
 from otelkit.server.storage.payloads import PayloadReader
 
-__all__ = ["RANGED", "Answer", "Ask", "Context", "Order", "asks", "orders", "paged"]
+__all__ = ["RANGED", "Answer", "Ask", "Context", "Deed", "Order", "asks", "does", "orders", "paged"]
 
 RANGED: Final = frozenset({"range", "from", "to", "service", "environment"})
 _MOST_BODY: Final = 64 * 1024
@@ -65,11 +66,10 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """One request for a change; ``connection`` is the writer's transaction, committed when the order returns."""
+class Deed:
+    """One request for something to be done, in a thread of its own."""
 
     context: Context
-    connection: Connection
     request: Request
     body: Json
 
@@ -80,6 +80,13 @@ class Order:
             if name not in names:
                 raise BadParameterError(name[:100], f"there is no field {name[:100]!r} here", names)
         return self.body
+
+
+@dataclass(frozen=True, slots=True)
+class Order(Deed):
+    """One request for a change; ``connection`` is the writer's transaction, committed when the order returns."""
+
+    connection: Connection
 
 
 Answer = Callable[[Context, Request], Awaitable[Response]]
@@ -104,6 +111,25 @@ def orders(order: Callable[[Order], Json]) -> Answer:
     Only JSON is taken: a form on a foreign page cannot send that without asking the browser, which asks us first.
     """
 
+    async def obey(context: Context, request: Request, body: Json) -> Json:
+        given = context.pipeline.run(lambda connection: order(Order(context, request, body, connection)))
+        return await asyncio.wrap_future(given)
+
+    return _told(obey)
+
+
+def does(deed: Callable[[Deed], Json]) -> Answer:
+    """Return the answer to what is done in a thread of its own; it may wait for the writer. Only JSON is taken."""
+
+    async def do(context: Context, request: Request, body: Json) -> Json:
+        return await run_in_threadpool(deed, Deed(context, request, body))
+
+    return _told(do)
+
+
+def _told(act: Callable[[Context, Request, Json], Awaitable[Json]]) -> Answer:
+    """Return the answer to a request whose body says what to do."""
+
     async def answer(context: Context, request: Request) -> Response:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             return error_response("send application/json", 415)
@@ -113,11 +139,7 @@ def orders(order: Callable[[Order], Json]) -> Answer:
             return json_response(bad.json(), 400)
         except ClientDisconnect:
             return Response(status_code=400)
-        try:
-            future = context.pipeline.run(lambda connection: order(Order(context, connection, request, body)))
-        except BusyError as busy:
-            return error_response(str(busy), 503)
-        return await _answered(asyncio.wrap_future(future))
+        return await _answered(act(context, request, body))
 
     return answer
 
@@ -137,7 +159,7 @@ async def _answered(asked: Awaitable[Json]) -> Response:
         return json_response(bad.json(), 400)
     except NotFoundError as missing:
         return error_response(str(missing), 404)
-    except StorageError as failure:
+    except (StorageError, BusyError) as failure:
         return error_response(str(failure), 503)
 
 

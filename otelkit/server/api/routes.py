@@ -8,10 +8,11 @@ from typing import Final, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from otelkit.server.api.asking import Answer, Context, asks, orders
+from otelkit.server.api.asking import Answer, Context, asks, does, orders
 from otelkit.server.api.questions import (
     access,
     conversations,
+    demo,
     filters,
     logs,
     metrics,
@@ -31,7 +32,10 @@ __all__ = ["ROUTES", "ApiRoute", "api_routes"]
 
 
 class ApiRoute(NamedTuple):
-    """One line of the table: ``asks(question)`` for what reads, ``orders(order)`` for what changes something."""
+    """One line of the table.
+
+    ``answer`` is ``asks(question)`` for what reads, ``orders(order)`` for what changes the store, ``does(deed)`` else.
+    """
 
     method: str
     path: str
@@ -61,6 +65,8 @@ ROUTES: Final = (
     ApiRoute("GET", "/api/prices", asks(prices.prices), "read"),
     ApiRoute("PUT", "/api/prices", orders(prices.set_price), "write"),
     ApiRoute("DELETE", "/api/prices", orders(prices.remove_price), "write"),
+    ApiRoute("POST", "/api/demo", does(demo.load_demo), "write"),
+    ApiRoute("POST", "/api/demo/trace", does(demo.send_sample), "write"),
     ApiRoute("GET", "/api/services", asks(services.services), "read"),
     ApiRoute("GET", "/api/services/map", asks(services.mapped), "read"),
     ApiRoute("GET", "/api/steps", asks(services.steps), "read"),
