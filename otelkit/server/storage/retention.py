@@ -182,6 +182,7 @@ def _delete_traces(connection: Connection, cutoff: int, limit: int, blocks: Payl
         chosen = []
     else:
         connection.execute(delete(schema.span).where(inside))
+        connection.execute(delete(schema.link).where(schema.link.c.trace.in_([row["id"] for row in chosen])))
         connection.execute(delete(schema.trace).where(_trace.id.in_([row["id"] for row in chosen])))
         texts = [(row["id"], trace_text(row), "") for row in chosen]
         dialect_of(connection).set_text(connection, "trace_text", texts)

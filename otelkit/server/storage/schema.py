@@ -185,6 +185,18 @@ for _whom in (trace.c.user, trace.c.grp, trace.c.conversation):
     _figures = ("start", "duration", "status", "llm_calls", "unreported", "input_tokens", "output_tokens", "cost")
     _partial(f"trace_of_{_whom.name}", _whom, *(trace.c[name] for name in _figures), where=_whom.is_not(None))
 
+# Links the other way round: which spans of other traces name a span of this one, whether it has arrived or not.
+link = Table(
+    "link",
+    metadata,
+    Column("target_trace", LargeBinary, primary_key=True),
+    Column("trace", Integer, primary_key=True),  # the one that links
+    Column("span_id", LargeBinary, primary_key=True),
+    Column("target_span", LargeBinary, primary_key=True),
+    sqlite_with_rowid=False,
+)
+Index("link_of_trace", link.c.trace)
+
 # Sums that are never unknown, and sums that are NULL until somebody reports them.
 ROLL_SUMS: Final = ("count", "duration", "reported", "unreported", "unpriced", "stream_tokens", "stream_time", "empty")
 ROLL_TIMES: Final = frozenset({"duration", "stream_time"})

@@ -24,6 +24,7 @@ __all__ = ["SpanWriter"]
 
 _OTHER: Final = "(other)"
 _DEEPEST: Final = 64
+_LINKS: Final = 128  # of one span, that can be followed backwards; as many as SDKs record
 _ANY_SCOPE: Final = Scope()
 _NOBODY: Final = Who(None, None, None, None)
 
@@ -38,6 +39,7 @@ class SpanWriter:
         self._series: Interned[SeriesKey] = Interned(connection, schema.series)
         self._traces = Traces(connection)
         self._insert = dialect_of(connection).insert(schema.span)
+        self._insert_links = dialect_of(connection).insert(schema.link, ignore=True)
 
     def write(self, connection: Connection, facts: Sequence[SpanFact], sums: Rollups) -> tuple[int, int]:
         """Store the spans that are not stored yet; return how many spans and how many traces were new."""
@@ -55,6 +57,7 @@ class SpanWriter:
                 sums.add_span(fact)
         rows = list(self._rows(new))
         self._insert(connection, rows)
+        self._insert_links(connection, [row for fact in new if fact.span.links for row in _links_of(fact)])
         changed = [states[trace_id] for trace_id in groups]
         self._traces.save(connection, changed)
         return len(rows), sum(not state.stored for state in changed)
@@ -255,6 +258,14 @@ def _span_of(row: Any, state: TraceState) -> Span:
         *(state.values["trace_id"], row.span_id, row.parent_id or b"", row.name, 0),
         *(row.start, row.start + row.duration, row.status, "", attributes),
     )
+
+
+def _links_of(fact: SpanFact) -> Iterable[tuple[bytes, int, bytes, bytes]]:
+    """Return what leads from the traces that a span links to back to it."""
+    span = fact.span
+    for link in span.links[:_LINKS]:
+        if link.trace_id and link.trace_id != span.trace_id:
+            yield link.trace_id, fact.trace, span.span_id, link.span_id
 
 
 def _block(facts: Sequence[SpanFact]) -> list[Any]:

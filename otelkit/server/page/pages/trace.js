@@ -55,7 +55,7 @@ function Opened({ data, query, view, revision, onHelp }) {
   const spans = useMemo(() => spansOf(data), [data]);
   return html`
     <section class="panel trace" aria-label="Trace">
-      <${Heading} trace=${data.trace} spans=${spans} logs=${data.logs} query=${query} />
+      <${Heading} trace=${data.trace} spans=${spans} logs=${data.logs} linked=${data.linked_from} query=${query} />
       <div class="views">
         <span class="switch" role="group" aria-label="View">${Object.entries(VIEWS).map(([id, name]) => html`<button type="button" key=${id} aria-pressed=${view === id} onClick=${() => change({ view: id || null }, HOW)}>${name}</button>`)}</span>
         <button type="button" class="btn step" aria-label="Keys" title="Keys, ?" onClick=${onHelp}>?</button>
@@ -107,7 +107,7 @@ function Spans({ data, spans, query }) {
       </div>
       <div class="det" ref=${details} tabindex="-1" role="region" aria-label="Details">
         ${run ? html`<${RunDetails} run=${run} spans=${spans} onSelect=${select} />`
-          : span ? html`<${Details} key=${span.span_id} trace=${data.trace} span=${span} logs=${data.logs} query=${query} />` : html`<${Nothing} title="No spans yet" />`}
+          : span ? html`<${Details} key=${span.span_id} trace=${data.trace} span=${span} logs=${data.logs} linked=${data.linked_from} query=${query} />` : html`<${Nothing} title="No spans yet" />`}
       </div>
     </div>`;
 }

@@ -14,9 +14,9 @@ import { Body, Messages } from "./messages.js";
 const TABS = { messages: "Messages", attributes: "Attributes", logs: "Logs", raw: "Raw" };
 
 /**
- * @param {{trace: any, span: any, logs: any[], query: import("../state.js").Query}} props
+ * @param {{trace: any, span: any, logs: any[], linked: any[], query: import("../state.js").Query}} props
  */
-export function Details({ trace, span: given, logs, query }) {
+export function Details({ trace, span: given, logs, linked, query }) {
   const { span, error } = useWhole(trace.trace_id, given);
   const mine = logs.filter((log) => log.span_id === given.span_id);
   const talks = span.input || span.output || ["llm", "tool", "retrieval"].includes(span.kind);
@@ -35,7 +35,7 @@ export function Details({ trace, span: given, logs, query }) {
       ${error && html`<${Trouble} error=${error} />`}
       ${span.attributes === null && !error ? html`<${Waiting} rows=${5} />` : html`
         ${tab === "messages" && html`<${MessagesTab} span=${span} />`}
-        ${tab === "attributes" && html`<${AttributesTab} span=${span} query=${query} />`}
+        ${tab === "attributes" && html`<${AttributesTab} span=${span} linked=${linked.filter(({ to_span_id: id }) => id === given.span_id)} query=${query} />`}
         ${tab === "logs" && html`<${LogsTab} trace=${trace} mine=${mine} all=${logs} />`}
         ${tab === "raw" && html`<${RawTab} trace=${trace} span=${span} />`}`}
     </div>`;
@@ -99,8 +99,8 @@ const Raised = ({ attributes, said }) => html`
   ${attributes["exception.message"] && !said?.includes(attributes["exception.message"]) && html`<p dir="auto">${String(attributes["exception.message"])}</p>`}
   ${attributes["exception.stacktrace"] && html`<details open><summary>Stack</summary><pre>${String(attributes["exception.stacktrace"])}</pre></details>`}`;
 
-/** @param {{span: any, query: import("../state.js").Query}} props */
-const AttributesTab = ({ span, query }) => html`
+/** @param {{span: any, linked: any[], query: import("../state.js").Query}} props */
+const AttributesTab = ({ span, linked, query }) => html`
   ${span.status === "error" && html`<${Failure} span=${span} />`}
   <${Facts} rows=${[
     ["Started", exactTime(span.start)], ["Service", span.service], ["Does", span.step], ["Kind", span.otel_kind], ["Own time", span.self_ms === undefined ? "" : duration(span.self_ms)],
@@ -114,6 +114,8 @@ const AttributesTab = ({ span, query }) => html`
     <div class="event" key=${at}><b>${event.name}</b> <span class="dim">at ${duration(event.offset_ms)}</span><${Attributes} attributes=${event.attributes} /></div>`)}`}
   ${(span.links || []).length > 0 && html`<h3>Links</h3>${span.links.map((link, at) => html`
     <p key=${at}><a class="link mono" href=${address("traces", { ...query, trace: link.trace_id, span: link.span_id, tab: null })}>${short(link.trace_id)} / ${short(link.span_id)}</a></p>`)}`}
+  ${linked.length > 0 && html`<h3>Linked from</h3>${linked.map((link, at) => html`
+    <p key=${at}><a class="link" href=${address("traces", { ...query, trace: link.trace_id, span: link.span_id, tab: null })}><bdi>${link.name}</bdi></a> <span class="dim">${link.service}, ${exactTime(link.start)}</span></p>`)}`}
   <${Attributes} title="Resource" attributes=${span.resource} />
   ${span.scope?.name && html`<p class="dim small">Recorded by ${span.scope.name} ${span.scope.version}</p>`}`;
 

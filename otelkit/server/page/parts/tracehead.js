@@ -13,6 +13,8 @@ import { ELSEWHERE, costOf, listAddress, started, tokensOf } from "./tracelist.j
 const NEAR = 200;
 /** So many log records come with a trace. */
 const MOST_LOGS = 200;
+/** And so many spans that link to it. */
+const MOST_LINKED = 50;
 
 /** The way back to the list, and on to the traces before and after in it. @param {{query: import("../state.js").Query}} props */
 export function Ways({ query }) {
@@ -37,15 +39,15 @@ export function Ways({ query }) {
     </div>`;
 }
 
-/** @param {{trace: any, spans: any[], logs: any[], query: import("../state.js").Query}} props */
-export function Heading({ trace, spans, logs, query }) {
+/** @param {{trace: any, spans: any[], logs: any[], linked: any[], query: import("../state.js").Query}} props */
+export function Heading({ trace, spans, logs, linked, query }) {
   const bad = trace.status === "error";
   return html`
     <div class="th">
       <h1><${Dot} tone=${bad ? "bad" : trace.complete ? "good" : "open"} label=${bad ? "failed" : trace.complete ? "ok" : "not complete"} />
         <bdi>${trace.input ? `“${trace.input}”` : trace.title}</bdi>${trace.output && html`<span class="a"> → <bdi>“${trace.output}”</bdi></span>`}</h1>
       <div class="facts">${listed(figures(trace, logs, query))}</div>
-      <div class="facts dim">${listed(about(trace, spans, query))}</div>
+      <div class="facts dim">${listed(about(trace, spans, linked, query))}</div>
       <${SplitBar} split=${trace.split} />
     </div>`;
 }
@@ -69,8 +71,12 @@ function figures(trace, logs, query) {
   ];
 }
 
-/** @param {any} trace @param {any[]} spans @param {import("../state.js").Query} query */
-function about(trace, spans, query) {
+/** To the first traces of a list, and how many more there are: null says more than these. @param {any[]} links @param {import("../state.js").Query} query @param {number|null} count */
+const ways = (links, query, count) => html`
+  ${links.slice(0, 3).map((link, at) => html`${at > 0 && ", "}<a class="link mono" key=${at} title=${link.title} href=${address("traces", { ...query, trace: link.trace_id, ...ELSEWHERE, span: link.span_id })}>${short(link.trace_id)}</a>`)}${count === null ? " and many more" : count > 3 && ` and ${count - 3} more`}`;
+
+/** @param {any} trace @param {any[]} spans @param {any[]} linked @param {import("../state.js").Query} query */
+function about(trace, spans, linked, query) {
   const lost = spans.filter(({ missing_parent: missing }) => missing).length;
   const moved = new Map();
   for (const { clock_ms: clock, service } of spans) if (clock >= 1) moved.set(service, Math.max(moved.get(service) || 0, clock));
@@ -82,7 +88,8 @@ function about(trace, spans, query) {
     !trace.complete && "not complete yet: its first span has not arrived",
     lost > 0 && trace.complete && `${plural(lost, "span")} whose parent has not arrived`,
     moved.size > 0 && html`<span title="Spans that began before they were called, by their own clock, are moved into the call that started them">${[...moved].map(([service, by]) => `the clock of ${service} differs by ${duration(by)}`).join(", ")}</span>`,
-    links.length > 0 && html`linked to ${links.slice(0, 3).map((link, at) => html`${at > 0 && ", "}<a class="link mono" key=${at} href=${address("traces", { ...query, trace: link.trace_id, ...ELSEWHERE, span: link.span_id })}>${short(link.trace_id)}</a>`)}${links.length > 3 && ` and ${links.length - 3} more`}`,
+    links.length > 0 && html`linked to ${ways(links, query, links.length)}`,
+    linked.length > 0 && html`linked from ${ways(linked, query, linked.length < MOST_LINKED ? linked.length : null)}`,
     trace.unreported_calls > 0 && `${plural(trace.unreported_calls, "call")} reported no tokens`,
     trace.spans > 20_000 && `the first 20,000 of ${whole(trace.spans)} spans are shown`,
   ];
