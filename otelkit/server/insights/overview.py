@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Final
 
 from sqlalchemy import Connection, func, select
@@ -11,7 +12,16 @@ from otelkit.server.insights.changes import Change, changes, spoken_ms, spoken_r
 from otelkit.server.insights.models import CALLS
 from otelkit.server.insights.ranges import Range, before
 from otelkit.server.insights.services import ENTRIES
-from otelkit.server.insights.sums import Scope, hists, milliseconds, rolls, together, total_tokens, unpriced_models
+from otelkit.server.insights.sums import (
+    Scope,
+    hists,
+    holds_any,
+    milliseconds,
+    rolls,
+    together,
+    total_tokens,
+    unpriced_models,
+)
 from otelkit.server.insights.traces import worst_traces
 from otelkit.server.kinds import KIND_LABELS, KINDS
 from otelkit.server.storage import schema
@@ -26,7 +36,7 @@ def overview(connection: Connection, period: Range, scope: Scope) -> dict[str, A
     earlier = before(connection, period)
     now = _Totals(connection, period, scope)
     then = _Totals(connection, earlier, scope) if earlier is not None else None
-    figures = _figures(now, then if then is not None and then.spans else None)
+    figures = _figures(now, then if then is not None and then.holds_any else None)
     found = changes(connection, period, earlier, scope)
     calls = rolls(connection, period, scope, ("provider", "model"), only=CALLS)
     unpriced = unpriced_models(calls)
@@ -48,26 +58,34 @@ class _Totals:
 
     def __init__(self, connection: Connection, period: Range, scope: Scope) -> None:
         self.period = period
-        steps = period.steps
         entries = rolls(connection, period, scope, steps=True, only=ENTRIES)
         calls = rolls(connection, period, scope, steps=True, only=CALLS)
         latency = hists(connection, period, scope, schema.DURATION, steps=True, only=ENTRIES)
         first = hists(connection, period, scope, schema.FIRST_TOKEN, steps=True)
-        self.spans = sum(row.calls for row in rolls(connection, period, scope))
+        self.holds_any = holds_any(connection, period, scope)
         self.requests = sum(row.calls for row in entries)
         self.failed = sum(row.errors for row in entries)
         self.latency = milliseconds(together(latency.values()), 0.95)
         self.first_token = milliseconds(together(first.values()), 0.5)
         self.tokens = _sum_known(total_tokens(row) for row in calls)
         self.cost = _sum_known(row.cost for row in calls)
-        length = period.step
-        self.series: dict[str, list[float | None]] = {
-            "requests": _placed(steps, ((row.at, row.calls / length) for row in entries), 0.0),
-            "errors": _placed(steps, ((row.at, row.errors / row.calls) for row in entries)),
-            "latency_p95": _placed(steps, ((key[0], milliseconds(counts, 0.95)) for key, counts in latency.items())),
-            "first_token_p50": _placed(steps, ((key[0], milliseconds(counts, 0.5)) for key, counts in first.items())),
-            "tokens": _placed(steps, ((row.at, _per_minute(total_tokens(row), length)) for row in calls)),
-            "cost": _placed(steps, ((row.at, row.cost) for row in calls)),
+        self._entries, self._calls, self._latency, self._first = entries, calls, latency, first
+
+    @cached_property
+    def series(self) -> dict[str, list[float | None]]:
+        """The figures by step."""
+        steps, length = self.period.steps, self.period.step
+        return {
+            "requests": _placed(steps, ((row.at, row.calls / length) for row in self._entries), 0.0),
+            "errors": _placed(steps, ((row.at, row.errors / row.calls) for row in self._entries)),
+            "latency_p95": _placed(
+                steps, ((key[0], milliseconds(counts, 0.95)) for key, counts in self._latency.items())
+            ),
+            "first_token_p50": _placed(
+                steps, ((key[0], milliseconds(counts, 0.5)) for key, counts in self._first.items())
+            ),
+            "tokens": _placed(steps, ((row.at, _per_minute(total_tokens(row), length)) for row in self._calls)),
+            "cost": _placed(steps, ((row.at, row.cost) for row in self._calls)),
         }
 
     @property
@@ -125,7 +143,7 @@ def _difference(value: float | None, previous: float | None, unit: str) -> float
 
 
 def _verdict(now: _Totals, found: Sequence[Change], unpriced: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    if not now.spans:
+    if not now.holds_any:
         told = [("point an OpenTelemetry SDK at this address and its traces appear here", "plain")]
         return _sentence("empty", "Nothing has arrived yet", told)
     figures = _in_short(now)

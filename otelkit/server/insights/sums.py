@@ -13,8 +13,19 @@ from otelkit.server.insights.ranges import Range
 from otelkit.server.storage import schema
 from otelkit.server.storage.buckets import Counts
 
-__all__ = ["Scope", "hists", "milliseconds", "rolls", "together", "tokens", "total_tokens", "unpriced_models"]
+__all__ = [
+    "Scope",
+    "hists",
+    "holds_any",
+    "milliseconds",
+    "rolls",
+    "together",
+    "tokens",
+    "total_tokens",
+    "unpriced_models",
+]
 
+_COARSER: Final = {schema.FINE: schema.MINUTE, schema.MINUTE: schema.HOUR}
 _series: Final = schema.series.c
 
 
@@ -67,6 +78,16 @@ def rolls(
     return rows
 
 
+def holds_any(connection: Connection, period: Range, scope: Scope) -> bool:
+    """Say whether there is any span in the range."""
+    table = schema.ROLL[period.unit].c
+    query = select(table.time).where(table.time >= period.start, table.time < period.end, table["count"] > 0)
+    conditions = scope.conditions()
+    if conditions:
+        query = query.where(table.series.in_(select(_series.id).where(*conditions)))
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def hists(
     connection: Connection,
     period: Range,
@@ -78,21 +99,34 @@ def hists(
     only: Iterable[ColumnElement[bool]] = (),
 ) -> dict[tuple[Any, ...], Counts]:
     """Return calls by duration, by the columns ``by`` (and the step, last); for :func:`milliseconds`."""
-    table = schema.HIST[period.unit].c
     conditions = [*scope.conditions(), *only]
-    query = select(table.series, (table.time - period.start) // period.step, table.counts).where(
-        table.time >= period.start, table.time < period.end, table.what == what
-    )
-    if conditions:
-        query = query.where(table.series.in_(select(_series.id).where(*conditions)))
     # Named by the series' number here: joining the texts takes ten times as long.
     named = select(_series.id, *(_series[name] for name in by)).where(*conditions)
     keys: dict[int, tuple[Any, ...]] = {row[0]: tuple(row[1:]) for row in connection.execute(named)} if by else {}
     found: defaultdict[tuple[Any, ...], Counts] = defaultdict(Counts)
-    for series, at, counts in connection.execute(query).all():
-        key = keys[series] if by else ()
-        found[(*key, at) if steps else key].add_packed(counts)
+    for unit, start, end in [(period.unit, period.start, period.end)] if steps else _pieces(period):
+        table = schema.HIST[unit].c
+        query = select(table.series, (table.time - period.start) // period.step, table.counts).where(
+            table.time >= start, table.time < end, table.what == what
+        )
+        if conditions:
+            query = query.where(table.series.in_(select(_series.id).where(*conditions)))
+        for series, at, counts in connection.execute(query).all():
+            key = keys[series] if by else ()
+            found[(*key, at) if steps else key].add_packed(counts)
     return dict(found)
+
+
+def _pieces(period: Range) -> list[tuple[int, int, int]]:
+    """Return (unit, start, end) that make up the range: in its middle the next coarser sums say the same in less."""
+    coarser = _COARSER.get(period.unit)
+    if coarser is None:
+        return [(period.unit, period.start, period.end)]
+    low, high = -(-period.start // coarser) * coarser, period.end // coarser * coarser
+    if high <= low:
+        return [(period.unit, period.start, period.end)]
+    pieces = [(period.unit, period.start, low), (coarser, low, high), (period.unit, high, period.end)]
+    return [piece for piece in pieces if piece[1] < piece[2]]
 
 
 def milliseconds(counts: Counts | None, share: float) -> float | None:

@@ -22,6 +22,7 @@ _PAIR: Final = struct.Struct("<Hq")
 _LANE: Final = 5  # bytes: room for a thousand billion calls, of which one packed number may hold
 _MOST: Final = 2**32  # so many, so that a great many can be added up
 _BITS: Final = 8 * _LANE
+_HALVES: Final = struct.Struct("<IB")  # a lane, as what struct knows
 _MARK: Final = 3  # what a packed number's length leaves, divided by the length of a pair; pairs leave nothing
 _WORTH: Final = 4  # how much longer a number may be than the pairs it saves unpacking
 
@@ -50,7 +51,7 @@ def unpack_counts(packed: bytes) -> Iterable[tuple[int, int]]:
     """Return the (bucket, calls) that :func:`pack_counts` was given, in order."""
     if len(packed) % _PAIR.size == 0:
         return _PAIR.iter_unpack(packed)
-    return list(_lanes(int.from_bytes(packed[2:], "little"), int.from_bytes(packed[:2], "little")))
+    return _lanes(int.from_bytes(packed[2:], "little"), int.from_bytes(packed[:2], "little"))
 
 
 def merge_counts(left: bytes, right: bytes) -> bytes:
@@ -106,21 +107,21 @@ class Counts:
 
     def _sorted(self) -> list[tuple[int, int]]:
         if self._ordered is None:
-            sums = dict(self._pairs)
-            for bucket, count in _lanes(self._number, 0):
-                sums[bucket] = sums.get(bucket, 0) + count
-            self._ordered = sorted([(bucket, count) for bucket, count in sums.items() if count > 0])
+            self._ordered = _lanes(self._number, 0)
+            if self._pairs:
+                sums = dict(self._ordered)
+                for bucket, count in self._pairs.items():
+                    sums[bucket] = sums.get(bucket, 0) + count
+                self._ordered = sorted([(bucket, count) for bucket, count in sums.items() if count > 0])
         return self._ordered
 
 
-def _lanes(number: int, first: int) -> Iterable[tuple[int, int]]:
-    """Return (bucket, calls) of a packed number whose lowest lane is the bucket ``first``."""
+def _lanes(number: int, first: int) -> list[tuple[int, int]]:
+    """Return (bucket, calls) of a packed number whose lowest lane is the bucket ``first``, in order."""
     if not number:
-        return
+        return []
     skipped = ((number & -number).bit_length() - 1) // _BITS
     number >>= skipped * _BITS
     data = number.to_bytes((number.bit_length() + _BITS - 1) // _BITS * _LANE, "little")
-    for at in range(0, len(data), _LANE):
-        count = int.from_bytes(data[at : at + _LANE], "little")
-        if count:
-            yield first + skipped + at // _LANE, count
+    lanes = enumerate(_HALVES.iter_unpack(data), first + skipped)
+    return [(bucket, low + (high << 32)) for bucket, (low, high) in lanes if low or high]
