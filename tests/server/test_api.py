@@ -176,6 +176,25 @@ def test_the_overview_says_what_is_wrong(full: Client) -> None:
     assert spent == {"llm": 8 * 3000 + 400, "retrieval": 9 * 50, "tool": 9 * 30, "app": 9 * 40}
 
 
+def test_each_error_is_told_once_and_the_newest_first(client: Client) -> None:
+    for number in range(3):
+        client.send(chat_trace(f"Question {number}?", tool_status=2, base=time.time_ns() - (90 - number) * 1000 * MS))
+    client.send([make_span("run_job reindex", status=2, status_message="no room", ms=5)])
+    client.send(chat_trace())
+    answer = client.ask("/api/errors")
+    assert answer["looked_at"] == {"traces": 4, "complete": True}
+    assert [(group["name"], group["count"]) for group in answer["errors"]] == [
+        ("run_job reindex", 1),
+        ("POST /chat", 3),
+    ]
+    chat = answer["errors"][1]
+    assert (chat["error"], chat["title"]) == ("TimeoutError in search_orders", "Question 2?")
+    assert 2000 <= chat["last"] - chat["first"] < 10_000
+    newest = client.ask(f"/api/traces/{chat['trace_id']}")["trace"]
+    assert (newest["title"], newest["start"]) == ("Question 2?", chat["last"])
+    assert client.ask("/api/errors?service=other")["errors"] == []
+
+
 def test_nothing_yet(client: Client) -> None:
     overview = client.ask("/api/overview")
     assert overview["verdict"]["level"] == "empty"

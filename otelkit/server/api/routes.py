@@ -52,6 +52,7 @@ ROUTES: Final = (
     ApiRoute("GET", "/api/facets", asks(filters.facets), "read"),
     ApiRoute("GET", "/api/filter", asks(filters.filters), "read"),
     ApiRoute("GET", "/api/overview", asks(overview.overview), "read"),
+    ApiRoute("GET", "/api/errors", asks(overview.errors), "read"),
     ApiRoute("GET", "/api/traces", asks(traces.traces), "read"),
     ApiRoute("GET", "/api/traces/{trace_id}", asks(trace.trace), "read"),
     ApiRoute("GET", "/api/traces/{trace_id}/search", asks(trace.search), "read"),
