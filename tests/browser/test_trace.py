@@ -214,6 +214,19 @@ def test_what_is_odd_is_said(opened: Any) -> None:
     expect(page.locator(".th a.mono")).to_have_attribute("href", re.compile("4b4b4b4b.*span=0202"))
 
 
+def test_links_lead_both_ways(view_of: Any, desk: Any, runs: dict[str, Run]) -> None:
+    target = runs["research"]
+    linking = Run(300)
+    linking.add("settle the claim", 0, 50, links=(SpanLink(target.trace_id, target.spans[0].span_id),))
+    desk.send(linking.spans)
+    page = view_of(desk).open(f"{target.path}&span={target.spans[0].span_id.hex()}&tab=attributes", ".sp.on")
+    page.locator(".det").get_by_role("link", name="settle the claim").click()
+    expect(selected(page)).to_have_text("settle the claim")
+    page.locator(".th").get_by_role("link", name=target.trace_id.hex()[:8]).click()
+    expect(selected(page)).to_have_text(target.spans[0].name)
+    expect(page.locator(".th")).to_contain_text("linked from")
+
+
 def test_the_critical_path_is_a_line_below_the_bars(opened: Any) -> None:
     page = opened
     expect(page.locator("i.critical")).to_have_count(0)
