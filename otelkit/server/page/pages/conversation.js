@@ -4,17 +4,17 @@ import { ask, useAnswer } from "../api.js";
 import { duration, exactTime, moment, plural, whole } from "../format.js";
 import { cls, html, useEffect, useState } from "../html.js";
 import { SplitBar } from "../parts/bars.js";
-import { Copy, Dot, Duration, Nothing, Trouble, Waiting, moveFocus } from "../parts/common.js";
+import { Copy, Dot, Duration, Nothing, Trouble, Waiting, useRowKeys } from "../parts/common.js";
 import { Body } from "../parts/messages.js";
 import { costOf, tokensOf } from "../parts/tracelist.js";
-import { address, shared, useKeys, writing } from "../state.js";
+import { address, shared } from "../state.js";
 
 /** @param {import("../app.js").PageProps} props */
 export function Conversation({ query, revision }) {
   const path = `conversations/${encodeURIComponent(query.id)}`;
   const { data, error } = useAnswer(path, {}, revision);
   const [later, setLater] = useState({ turns: [], cursor: undefined, failed: null });
-  useKeys((event) => !writing(event) && !event.metaKey && !event.ctrlKey && (event.key === "j" || event.key === "k") && moveFocus(event.key === "j" ? 1 : -1));
+  useRowKeys();
   useEffect(() => {
     document.title = `${data?.conversation.first_question || "Conversation"} · otelkit`;
   }, [data]);

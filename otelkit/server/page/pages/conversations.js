@@ -4,12 +4,12 @@ import { useAnswer } from "../api.js";
 import { apiParams, chips } from "../filters.js";
 import { ago, moment, plural, short, whole } from "../format.js";
 import { cls, html } from "../html.js";
-import { Dot, Duration, Nothing, Trouble, Waiting, moveFocus } from "../parts/common.js";
+import { Dot, Duration, Nothing, Trouble, Waiting, useRowKeys } from "../parts/common.js";
 import { Facets } from "../parts/facets.js";
 import { usePages } from "../parts/paging.js";
 import { Ranked } from "../parts/ranked.js";
 import { costOf, tokensOf } from "../parts/tracelist.js";
-import { address, change, shared, useKeys, writing } from "../state.js";
+import { address, change, shared } from "../state.js";
 import { Conversation } from "./conversation.js";
 
 const SORTS = { newest: "Newest", slowest: "Slowest", dearest: "Dearest", errors: "Failing first", longest: "Longest" };
@@ -34,7 +34,7 @@ function List({ query, revision }) {
   const asked = q ? { ...params, filter: [params.filter, q].filter(Boolean).join(" ") } : params;
   const { data, error, loading } = useAnswer("conversations", asked, revision);
   const { rows, waiting, show, more, end, failed } = usePages("conversations", asked, { data, loading, list: "conversations", id: "conversation" });
-  useKeys((event) => !writing(event) && !event.metaKey && !event.ctrlKey && (event.key === "j" || event.key === "k") && moveFocus(event.key === "j" ? 1 : -1));
+  useRowKeys();
   const sort = query.sort in SORTS ? query.sort : "newest";
   const filtered = chips("conversations", query).length > 0 || query.q;
   return html`
@@ -94,7 +94,7 @@ function People({ query, revision, by }) {
   const { service, environment, range, from, to } = query;
   const sort = query.sort || "cost";
   const { data, error } = useAnswer("top", { by, sort, limit: 100, service, environment, range, from, to }, revision);
-  useKeys((event) => !writing(event) && !event.metaKey && !event.ctrlKey && (event.key === "j" || event.key === "k") && moveFocus(event.key === "j" ? 1 : -1));
+  useRowKeys();
   return html`
     <div class="verdict"><h1>${VIEWS[by]}</h1><p>${data && `${plural(data.total, by)}${data.total > data.top.length ? `, the first ${data.top.length}` : ""}`}</p><${Views} query=${query} by=${by} /></div>
     ${error && html`<${Trouble} error=${error} />`}

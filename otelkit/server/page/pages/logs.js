@@ -5,11 +5,11 @@ import { apiParams, chips } from "../filters.js";
 import { plural, whole } from "../format.js";
 import { cls, html } from "../html.js";
 import { Stack } from "../parts/chart.js";
-import { Nothing, Trouble, Waiting, moveFocus } from "../parts/common.js";
+import { Nothing, Trouble, Waiting, useRowKeys } from "../parts/common.js";
 import { Facets } from "../parts/facets.js";
 import { LogRows } from "../parts/logrows.js";
 import { usePages } from "../parts/paging.js";
-import { address, change, shared, useKeys, writing } from "../state.js";
+import { address, change, shared } from "../state.js";
 
 const LEVELS = { "": "All", info: "Info and up", warn: "Warnings and up", error: "Errors" };
 const LAYERS = { trace: "--line", debug: "--db", info: "--app", warn: "--tool", error: "--err", fatal: "--err" };
@@ -20,10 +20,7 @@ export function Logs({ query, revision }) {
   const params = apiParams("logs", query);
   const { data, error, loading } = useAnswer("logs", params, revision);
   const { rows, waiting, show, more, end, failed } = usePages("logs", params, { data, loading, list: "logs", id: "id" });
-  useKeys((event) => {
-    if (writing(event) || event.metaKey || event.ctrlKey) return false;
-    return event.key === "j" || event.key === "k" ? moveFocus(event.key === "j" ? 1 : -1) : false;
-  });
+  useRowKeys();
   const filtered = chips("logs", query).length > 0 || query.q;
   return html`
     <div class=${cls("listing faceted", loading && "asking")}>

@@ -7,19 +7,19 @@ import { cls, html } from "../html.js";
 import { Share } from "../parts/bars.js";
 import { Cards } from "../parts/cards.js";
 import { Stack } from "../parts/chart.js";
-import { Amount, Duration, Mark, Nothing, Panel, Trouble, Waiting, moveFocus } from "../parts/common.js";
+import { Amount, Duration, Mark, Nothing, Panel, Trouble, Waiting, useRowKeys } from "../parts/common.js";
 import { Recomputing } from "../parts/priceform.js";
 import { Change, Ranked } from "../parts/ranked.js";
 import { Spark } from "../parts/spark.js";
 import { Unpriced } from "../parts/unpriced.js";
-import { address, change, go, shared, useKeys, writing } from "../state.js";
+import { address, change, go, shared } from "../state.js";
 
 const COLOURS = ["--llm", "--rag", "--tool", "--app", "--job"];
 
 /** @param {import("../app.js").PageProps} props */
 export function Models({ query, revision }) {
   const { data, error } = useAnswer("models", apiParams("models", query), revision);
-  useKeys((event) => !writing(event) && !event.metaKey && !event.ctrlKey && (event.key === "j" || event.key === "k") && moveFocus(event.key === "j" ? 1 : -1));
+  useRowKeys();
   if (error && !data) return html`<${Trouble} error=${error} />`;
   if (!data) return html`<div class="verdict"><h1>Models and cost</h1></div><${Waiting} rows=${8} className="tall" />`;
   return html`

@@ -2,10 +2,11 @@
 
 import { useAnswer } from "../api.js";
 import { apiParams } from "../filters.js";
-import { count, duration, hour, money, plural } from "../format.js";
+import { duration, hour, plural } from "../format.js";
 import { html } from "../html.js";
+import { NewestErrors, Routes, TopModels, TopUsers } from "../parts/brief.js";
 import { Stack, clock } from "../parts/chart.js";
-import { Dot, Mark, Nothing, Panel, Trouble, Waiting } from "../parts/common.js";
+import { Dot, Nothing, Panel, Trouble, Waiting } from "../parts/common.js";
 import { Figure } from "../parts/figure.js";
 import { ORDER, kindName, kindVariable } from "../parts/kinds.js";
 import { LogRows } from "../parts/logrows.js";
@@ -21,25 +22,41 @@ export function Overview({ query, status, revision }) {
   const common = shared(query);
   if (status && !status.stored.spans && !status.stored.logs) return html`<${Start} status=${status} />`;
   if (error && !data) return html`<${Trouble} error=${error} />`;
-  if (!data) return html`<${Waiting} rows=${8} className="tall" />`;
+  if (!data) return html`<${Coming} />`;
   if (data.verdict.level === "empty" && status) return html`<${Elsewhere} status=${status} query=${query} />`;
+  const asked = { query: common, revision };
+  const figures = data.figures.map((figure) => html`<${Figure} key=${figure.id} figure=${figure} range=${data.range} query=${common} />`);
+  const traces = html`<a class="dim" href=${address("traces", { ...common, sort: "errors" })}>All traces</a>`;
   return html`
     ${error && html`<${Trouble} error=${error} />`}
     <${Verdict} verdict=${data.verdict} />
-    <div class="cards">${data.figures.map((figure) => html`<${Figure} key=${figure.id} figure=${figure} range=${data.range} query=${common} />`)}</div>
+    <div class="cards">${figures}</div>
     <${Unpriced} unpriced=${data.unpriced} unreported=${data.unreported_calls} />
     <div class="row">
       <${TimeSpent} data=${data} height=${wide ? 280 : 190} />
       <${Changes} data=${data} query=${common} />
-      ${wide && html`<${TopModels} query=${common} revision=${revision} />`}
+      ${wide && html`<${NewestErrors} ...${asked} />`}
     </div>
     <div class=${wide ? "row two" : ""}>
-      <${Panel} title=${`Slowest and failing, ${spoken(data.range)}`} className="gap" link=${html`<a class="dim" href=${address("traces", { ...common, sort: "errors" })}>All traces</a>`}>
+      <${Panel} title=${`Slowest and failing, ${spoken(data.range)}`} className="gap" link=${traces}>
         ${data.slowest_and_failing.length ? html`<${TraceList} rows=${data.slowest_and_failing} query=${common} />` : html`<${Nothing} title="No traces in this range" />`}
       <//>
-      ${wide && html`<${NewestErrors} query=${common} revision=${revision} />`}
+      ${wide && html`<${NewestLogs} ...${asked} />`}
+    </div>
+    <div class="row thirds">
+      ${!wide && html`<${NewestErrors} ...${asked} />`}
+      <${Routes} ...${asked} />
+      <${TopModels} ...${asked} />
+      ${wide && html`<${TopUsers} ...${asked} />`}
     </div>`;
 }
+
+/** The shape of what is being asked for, so that nothing jumps when it comes. */
+const Coming = () => html`
+  <div class="verdict"><h1 class="dim">Looking…</h1></div>
+  <div class="cards coming" role="status" aria-label="Loading">${Array.from({ length: 6 }, (_, at) => html`<div class="card" key=${at}></div>`)}</div>
+  <div class="row"><section class="panel"><${Waiting} rows=${8} /></section><section class="panel"><${Waiting} rows=${8} /></section></div>
+  <section class="panel gap"><${Waiting} rows=${8} className="two-lines" /></section>`;
 
 /** The first line: it says what to do before any number. @param {{verdict: any}} props */
 const Verdict = ({ verdict }) => html`
@@ -81,23 +98,13 @@ const Changes = ({ data, query }) => html`
   <//>`;
 
 /** Only on wide screens. @param {{query: import("../state.js").Query, revision: unknown}} props */
-function TopModels({ query, revision }) {
-  const { data } = useAnswer("models", apiParams("models", query), revision);
+function NewestLogs({ query, revision }) {
+  const { data } = useAnswer("logs", { ...apiParams("overview", query), severity: "warn", limit: 15 }, revision);
+  const all = html`<a class="dim" href=${address("logs", { ...query, severity: "warn" })}>All logs</a>`;
   return html`
-    <${Panel} title="Models" link=${html`<a class="dim" href=${address("models", query)}>All models</a>`}>
-      ${data ? data.models.slice(0, 6).map((row) => html`
-        <a class="chg" key=${`${row.provider}/${row.model}/${row.operation}`} href=${address("traces", { ...query, model: row.model })}>
-          <${Mark} kind="llm" /><span class="grow"><b><bdi>${row.model || "unnamed model"}</bdi></b><br /><span class="dim">${plural(row.calls, "call")} · ${row.tokens.total === null ? "tokens not reported" : `${count(row.tokens.total)} tokens`}</span></span>
-          <span class="dim num">${money(row.cost_usd, row.unpriced_calls ? "not priced" : "unknown")}</span></a>`) : html`<${Waiting} rows=${4} />`}
-    <//>`;
-}
-
-/** Only on wide screens. @param {{query: import("../state.js").Query, revision: unknown}} props */
-function NewestErrors({ query, revision }) {
-  const { data } = useAnswer("logs", { ...apiParams("overview", query), severity: "warn", limit: 12 }, revision);
-  return html`
-    <${Panel} title="Newest warnings and errors" className="gap" link=${html`<a class="dim" href=${address("logs", { ...query, severity: "warn" })}>All logs</a>`}>
-      ${!data ? html`<${Waiting} rows=${4} />` : data.logs.length ? html`<${LogRows} rows=${data.logs} />` : html`<${Nothing} title="None in this range" />`}
+    <${Panel} title="Newest warnings and errors" className="gap" link=${all}>
+      ${!data && html`<${Waiting} rows=${8} />`}
+      ${data && (data.logs.length ? html`<${LogRows} rows=${data.logs} />` : html`<${Nothing} title="None in this range" />`)}
     <//>`;
 }
 

@@ -8,14 +8,14 @@ import { Facts } from "../parts/keyvalue.js";
 import { PriceForm, Recomputing } from "../parts/priceform.js";
 import { Table } from "../parts/table.js";
 import { THEMES, choose, theme } from "../theme.js";
-import { Receiver } from "./start.js";
+import { Receiver, Try } from "./start.js";
 
 /** @param {import("../app.js").PageProps} props */
 export const Settings = ({ status, revision }) => html`
   <div class="verdict"><h1>Settings</h1><p>${status && `otelkit ${status.version}, up for ${duration(status.uptime_s * 1000)}`}</p></div>
   <div class="settings">
     <${Prices} revision=${revision} />
-    ${status ? html`<${Kept} status=${status} /><${Receiver} status=${status} /><${Addresses} status=${status} />` : html`<${Waiting} rows=${8} />`}
+    ${status ? html`<${Kept} status=${status} /><${Receiver} status=${status} /><${Try} /><${Addresses} status=${status} />` : html`<${Waiting} rows=${8} />`}
     <${Looks} />
   </div>`;
 

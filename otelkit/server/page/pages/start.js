@@ -1,8 +1,10 @@
 /** The first thirty seconds: nothing has arrived yet, and this is how it does. */
 
+import { order } from "../api.js";
 import { ago, count, plural } from "../format.js";
-import { html } from "../html.js";
-import { Copy, Dot } from "../parts/common.js";
+import { html, useState } from "../html.js";
+import { Copy, Dot, Trouble } from "../parts/common.js";
+import { address, go } from "../state.js";
 
 const CODE = `import otelkit
 from fastapi import FastAPI
@@ -15,10 +17,37 @@ export const Start = ({ status }) => html`
   <div class="start">
     <div class="verdict"><h1>Waiting for the first trace</h1><p>This page opens by itself when something arrives.</p></div>
     <${Receiver} status=${status} />
+    <${Try} />
     <section class="panel"><div class="h"><h2>Any service with an OpenTelemetry SDK</h2><${Copy} text=${status.snippet} /></div><pre class="snippet" tabindex="0">${status.snippet}</pre></section>
     <section class="panel"><div class="h"><h2>A FastAPI service, one line</h2><${Copy} text=${CODE} /></div><pre class="snippet" tabindex="0">${CODE}</pre></section>
     <section class="panel"><div class="h"><h2>A service you cannot change</h2><${Copy} text="otelkit run -- uvicorn app:app" /></div><pre class="snippet" tabindex="0">otelkit run -- uvicorn app:app</pre></section>
   </div>`;
+
+/** Something to look at before a service sends anything; it takes the same way in as everything else. */
+export function Try() {
+  const [doing, setDoing] = useState("");
+  const [error, setError] = useState(null);
+  const have = async (path, next) => {
+    setDoing(path);
+    try {
+      go(next(await order("POST", path)));
+      setError(null);
+    } catch (wrong) {
+      setError(wrong);
+    }
+    setDoing("");
+  };
+  const button = (path, name, next) => html`
+    <button type="button" class="btn" disabled=${Boolean(doing)} onClick=${() => have(path, next)}>${doing === path ? "Sending…" : name}</button>`;
+  return html`
+    <section class="panel" aria-label="Try it">
+      <div class="h"><h2>Try it</h2><span class="buttons">
+        ${button("demo/trace", "Send a test trace", (sent) => address("traces", { trace: sent.trace_id }))}
+        ${button("demo", "Load demo data", () => address("", { environment: "demo" }))}</span></div>
+      ${error && html`<${Trouble} error=${error} />`}
+      <p class="chg dim">The demo is two hours of a made-up assistant. All of it is marked environment demo, so that the filter tells it from your own.</p>
+    </section>`;
+}
 
 /** What came in and what was refused. @param {{status: any}} props */
 export const Receiver = ({ status }) => html`

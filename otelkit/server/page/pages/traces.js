@@ -4,11 +4,11 @@ import { useAnswer } from "../api.js";
 import { apiParams, chips } from "../filters.js";
 import { plural, whole } from "../format.js";
 import { cls, html } from "../html.js";
-import { Nothing, Trouble, Waiting, moveFocus } from "../parts/common.js";
+import { Nothing, Trouble, Waiting, useRowKeys } from "../parts/common.js";
 import { Facets } from "../parts/facets.js";
 import { usePages } from "../parts/paging.js";
 import { TraceList } from "../parts/tracelist.js";
-import { address, change, shared, useKeys, useMedia, writing } from "../state.js";
+import { address, change, shared, useMedia } from "../state.js";
 import { Trace } from "./trace.js";
 
 const SORTS = { newest: "Newest", slowest: "Slowest", dearest: "Dearest", errors: "Failing first" };
@@ -27,11 +27,7 @@ function List({ query, revision, narrow }) {
   const params = apiParams("traces", query);
   const { data, error, loading } = useAnswer("traces", params, revision);
   const { rows, waiting, show, more, end, failed } = usePages("traces", params, { data, loading, list: "traces", id: "trace_id" });
-  useKeys((event) => {
-    if (narrow || writing(event) || event.metaKey || event.ctrlKey) return false;
-    if (event.key === "j" || event.key === "k") return moveFocus(event.key === "j" ? 1 : -1);
-    return false;
-  });
+  useRowKeys(!narrow);
   const sort = query.sort in SORTS ? query.sort : "newest";
   return html`
     <div class=${cls("listing", loading && "asking", !narrow && "faceted")}>

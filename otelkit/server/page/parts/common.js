@@ -80,10 +80,10 @@ export function moveFocus(step) {
   return true;
 }
 
-/** j and k go to the next row and the one before. */
-export function useRowKeys() {
+/** j and k go to the next row and the one before. @param {boolean} [on] */
+export function useRowKeys(on = true) {
   useKeys((event) => {
-    if (writing(event) || event.metaKey || event.ctrlKey || event.altKey) return false;
+    if (!on || writing(event) || event.metaKey || event.ctrlKey || event.altKey) return false;
     return event.key === "j" || event.key === "k" ? moveFocus(event.key === "j" ? 1 : -1) : false;
   });
 }

@@ -32,9 +32,12 @@ export function Figure({ figure, range, query }) {
       <span class="k">${figure.label}</span>
       <span class=${cls("v", unknown && "unknown")}>${unknown ? MISSING[figure.id] || "unknown" : html`<${Amount} parts=${how.parts(figure, range)} />`}</span>
       <span class=${cls("c", tone(figure))}>${below(figure)}</span>
-      <${Spark} values=${figure.series} variable=${how.variable} partial=${range.partial_last} />
+      <${Spark} values=${figure.series} variable=${how.variable} partial=${range.partial_last} baseline=${baseline(figure)} />
     </a>`;
 }
+
+/** What a step would be at the pace of the period before: only cost is a sum and not a rate. @param {any} figure */
+const baseline = ({ id, previous, series }) => (previous !== null && id === "cost" ? previous / series.length : previous);
 
 /** @param {any} figure */
 function below(figure) {
