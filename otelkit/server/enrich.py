@@ -13,6 +13,7 @@ from otelkit.semconv.attributes import Core, GenAI, Operation, Otelkit
 from otelkit.server.messages import last_text, last_user_text
 from otelkit.server.prices import Prices
 from otelkit.server.storage.facts import Candidate, SeriesKey, SpanFact, Tokens
+from otelkit.server.storage.found import found_of
 from otelkit.server.text import LABEL, Memo, clip, one_line, service_of, short, string_of, text_of, who
 
 __all__ = ["Enricher"]
@@ -80,7 +81,7 @@ class Enricher:
             tokens=tokens,
             cost=cost,
             first_token=_first_token(attributes) if calls_model else None,
-            empty=key.kind == "retrieval" and attributes.get(Otelkit.RESULT_COUNT) == 0,
+            found=found_of(attributes) if key.kind == "retrieval" else None,
             who=who(attributes),
             input=_input(span, operation),
             output=_output(span, operation),

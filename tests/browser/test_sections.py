@@ -32,7 +32,7 @@ def test_retrieval_shows_what_was_found_and_leads_to_the_slowest(view: Any, site
     expect(row).to_have_count(len(told["sources"]))
     expect(row).to_contain_text("handbook")
     bars = page.locator(".bar .num").all_inner_texts()
-    assert [int(text or 0) for text in bars] == [one["calls"] for one in told["newest"]["results"]]
+    assert [int(text or 0) for text in bars] == [one["calls"] for one in told["found"]]
     expect(page.locator(".card").last).to_contain_text("not reported")
     slowest = page.locator(".one").first
     expect(slowest).to_contain_text(told["slowest"][0]["asked"])

@@ -37,16 +37,20 @@ def test_figures_results_scores_and_the_period_before(client: Client) -> None:
     assert answer["sources"][1]["previous"] is None
     assert sum(answer["series"]["calls"]) == 10
     assert sum(answer["series"]["empty"]) == 2
-    newest = answer["newest"]
-    assert (newest["calls"], newest["complete"], newest["counted"]) == (10, True, 9)
-    assert [(row["from"], row["to"], row["calls"]) for row in newest["results"]] == [
+    assert {name: answer["total"][name] for name in ("counted", "results", "scored", "other_scale")} == (
+        {"counted": 9, "results": 91, "scored": 2, "other_scale": 0}
+    )
+    assert answer["total"]["results_mean"] == pytest.approx(91 / 9)
+    assert (answer["previous"]["counted"], answer["previous"]["results_mean"]) == (4, 5.0)
+    assert [(row["from"], row["to"], row["calls"]) for row in answer["found"]] == [
         *((0, 0, 2), (1, 1, 1), (2, 5, 4), (6, 10, 1), (11, 20, 0), (21, 50, 0), (51, None, 1))
     ]
-    assert newest["scores"]["calls"] == 2
-    assert newest["scores"]["best"]["p50"] == pytest.approx(0.6)
-    assert newest["scores"]["lowest"]["p10"] == pytest.approx(0.1)
-    assert newest["scores"]["mean"] is None
-    assert answer["sources"][1]["scores"] is None
+    assert [answer["total"][name] for name in ("score_p10", "score_p50", "score_p90")] == [0.3, 0.3, 0.9]
+    handbook, wiki = answer["sources"]
+    assert (handbook["counted"], handbook["scored"], handbook["previous"]["results"]) == (8, 2, 20)
+    assert (wiki["counted"], wiki["results_mean"], wiki["scored"], wiki["score_p50"]) == (1, 2.0, 0, None)
+    assert [value for value in wiki["series"]["results_mean"] if value is not None] == [2.0]
+    assert [value for value in answer["series"]["score_p50"] if value is not None][-1] in (0.3, 0.9)
     slowest = answer["slowest"][0]
     assert (slowest["duration_ms"], slowest["asked"], slowest["results"], slowest["score"]) == (
         *(1000.0, "return policy", 4, 0.9),
@@ -56,24 +60,50 @@ def test_figures_results_scores_and_the_period_before(client: Client) -> None:
     )
 
 
-def test_more_than_can_be_looked_at_is_said(client: Client) -> None:
-    client.send([search(100, 10 + number / 10, 1) for number in range(230)])
+def test_every_call_of_the_range_is_counted_and_once(client: Client) -> None:
+    sent = [search(100, 10 + n / 10, n, **{"otelkit.retrieval.score.max": n / 500}) for n in range(500)]
+    for _ in range(2):
+        client.send(sent)
+    client.send([search(90, 1, 5000), search(90, 1, 3, **{"otelkit.duplicate": True})])
     answer = client.ask("/api/retrieval")
-    assert answer["total"]["calls"] == 230
-    assert (answer["newest"]["calls"], answer["newest"]["complete"]) == (200, False)
+    total = answer["total"]
+    assert (total["calls"], total["counted"], total["results"]) == (501, 501, sum(range(500)) + 1000)
+    assert [row["calls"] for row in answer["found"]] == [1, 1, 4, 5, 10, 30, 450]
+    assert [total[name] for name in ("scored", "score_p10", "score_p50", "score_p90")] == [500, 0.098, 0.498, 0.898]
+    assert sum(value is not None for value in answer["series"]["score_p50"]) in (1, 2)
     assert len(answer["slowest"]) == 10
-    assert answer["slowest"][0]["duration_ms"] == pytest.approx(32.9)
+    assert answer["slowest"][0]["duration_ms"] == pytest.approx(59.9)
+
+
+@pytest.mark.parametrize("tier", ["15m", "3h", "7d"])
+def test_every_tier_says_the_same(client: Client, tier: str) -> None:
+    client.send([search(30, 5, 4, **{"otelkit.retrieval.score.max": 0.25}) for _ in range(3)])
+    total = client.ask(f"/api/retrieval?range={tier}")["total"]
+    assert (total["counted"], total["results_mean"], total["scored"], total["score_p50"]) == (3, 4.0, 3, 0.25)
+
+
+def test_scores_of_another_scale_are_said_and_left_out(client: Client) -> None:
+    key = "otelkit.retrieval.score.max"
+    client.send([search(50, 10, None, **{key: score}) for score in (17.5, -0.2, float("inf"), float("nan"), True)])
+    total = client.ask("/api/retrieval")["total"]
+    assert (total["scored"], total["other_scale"], total["score_p50"], total["counted"]) == (0, 2, None, 0)
+    client.send([search(50, 10, -3, **{key: score}) for score in (0, 1.0, 1)])
+    total = client.ask("/api/retrieval")["total"]
+    assert (total["scored"], total["other_scale"], total["score_p10"], total["score_p50"]) == (3, 2, 0.0, 1.0)
+    assert (total["counted"], total["results"], total["results_mean"]) == (0, None, None)
 
 
 def test_nothing_is_unknown_and_not_zero(client: Client) -> None:
     answer = client.ask("/api/retrieval")
-    known = {"calls": 0, "errors": 0, "empty": 0}
-    assert answer["total"] == {**known, **dict.fromkeys(("error_ratio", "empty_ratio", "p50_ms", "p95_ms"))}
-    assert (answer["sources"], answer["slowest"], answer["newest"]["scores"]) == ([], [], None)
+    known = dict.fromkeys(("calls", "errors", "empty", "counted", "scored", "other_scale"), 0)
+    unknown = ("error_ratio", "empty_ratio", "p50_ms", "p95_ms", "results", "results_mean")
+    assert answer["total"] == {**known, **dict.fromkeys((*unknown, "score_p10", "score_p50", "score_p90"))}
+    assert (answer["sources"], answer["slowest"]) == ([], [])
+    assert {row["calls"] for row in answer["found"]} == {0}
 
 
 def test_the_scope_narrows(client: Client) -> None:
     client.send([search(50, 10, 1)])
-    assert client.ask("/api/retrieval?service=shop")["newest"]["calls"] == 1
+    assert client.ask("/api/retrieval?service=shop")["total"]["counted"] == 1
     other = client.ask("/api/retrieval?service=other")
-    assert (other["total"]["calls"], other["newest"]["calls"], other["slowest"]) == (0, 0, [])
+    assert (other["total"]["calls"], other["total"]["counted"], other["slowest"]) == (0, 0, [])

@@ -94,7 +94,7 @@ class Counts:
 
         The answer is interpolated inside its bucket.
         """
-        ordered = self._sorted()
+        ordered = self.ordered()
         total = sum([count for _, count in ordered])
         if not total:
             return None
@@ -105,7 +105,8 @@ class Counts:
             seen += count
         return float(GROWTH ** (ordered[-1][0] + 1))
 
-    def _sorted(self) -> list[tuple[int, int]]:
+    def ordered(self) -> list[tuple[int, int]]:
+        """Return (bucket, calls), the lowest bucket first."""
         if self._ordered is None:
             self._ordered = _lanes(self._number, 0)
             if self._pairs:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from otelkit.model import AttributeValue, Span, StatusCode
 from otelkit.semconv.attributes import Operation
+from otelkit.server.storage.found import Found
 from otelkit.server.text import Who
 
 __all__ = ["Candidate", "SeriesKey", "SpanFact", "Tokens"]
@@ -55,8 +56,9 @@ class Candidate(NamedTuple):
 class SpanFact:
     """One span, normalised and redacted, with what is derived from it alone.
 
-    ``inference`` says that it is a call to a model whose tokens and cost count, embeddings included. ``duplicate`` is
-    set when another span counts the call. ``payload`` and ``place`` say where its details are stored.
+    ``inference`` says that it is a call to a model whose tokens and cost count, embeddings included. ``found`` is
+    None for whatever is no retrieval. ``duplicate`` is set when another span counts the call. ``payload`` and ``place``
+    say where its details are stored.
     """
 
     span: Span
@@ -69,7 +71,7 @@ class SpanFact:
     tokens: Tokens
     cost: float | None
     first_token: int | None
-    empty: bool
+    found: Found | None
     who: Who
     input: Candidate | None
     output: Candidate | None

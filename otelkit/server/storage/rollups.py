@@ -19,6 +19,7 @@ from otelkit.server.storage import schema
 from otelkit.server.storage.buckets import bucket_of, pack_counts
 from otelkit.server.storage.dialect import dialect_of
 from otelkit.server.storage.facts import SpanFact
+from otelkit.server.storage.found import Found, results_bucket, score_bucket
 
 __all__ = ["KEPT", "STEP_NS", "Rollups", "Tiers", "newest_step"]
 
@@ -51,10 +52,13 @@ class Rollups:
             sums = self.spans[key] = [0] * _SUMS + [None] * _KNOWN
         sums[0] += sign
         sums[1] += sign * fact.duration
-        if fact.empty:
+        found = fact.found
+        if found is not None and found.results == 0:
             sums[7] += sign
         if not fact.duplicate:
             self._add_percentiles(fact, time, sign)
+            if found is not None:
+                self._add_found(fact.series, found, time, sign)
             if fact.inference:
                 _add_call(sums, fact, sign)
         who = fact.who
@@ -71,6 +75,12 @@ class Rollups:
         self.hist[time, fact.series, schema.DURATION][bucket_of(fact.duration)] += sign
         if fact.first_token is not None:
             self.hist[time, fact.series, schema.FIRST_TOKEN][bucket_of(fact.first_token)] += sign
+
+    def _add_found(self, series: int, found: Found, time: int, sign: int) -> None:
+        if found.results is not None:
+            self.hist[time, series, schema.RESULTS][results_bucket(found.results)] += sign
+        if found.score is not None:
+            self.hist[time, series, schema.SCORE][score_bucket(found.score)] += sign
 
     def _add_actor(self, fact: SpanFact, hour: int, sign: int) -> None:
         who = fact.who

@@ -42,6 +42,8 @@ ROLL_DUPLICATE: Final = 8
 # hist.what
 DURATION: Final = 0
 FIRST_TOKEN: Final = 1
+RESULTS: Final = 2
+SCORE: Final = 3
 
 # The rollups' steps in seconds; every rollup is kept once for each, the finer ones for a while only.
 FINE: Final = 2

@@ -232,7 +232,7 @@ def _fact_of(row: Any, state: TraceState) -> SpanFact:
         tokens=Tokens(*row[9:14]),
         cost=row.cost,
         first_token=row.first_token,
-        empty=False,
+        found=None,
         who=_NOBODY,
         input=None,
         output=None,
