@@ -49,8 +49,9 @@ docs: setup ## write the generated reference pages and env.example
 bench: setup ## the README's figures, as ratios in one run
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-browser: ## headless Chromium for the page's tests, where apt can bring it
+browser: ## headless Chromium and TypeScript for the page's tests, where apt and npm can bring them
 	@tests/browser/install-chromium
+	@tests/browser/install-typescript
 
 postgres: ## PostgreSQL's server for the store's tests, where apt can bring it
 	@tests/server/install-postgres

@@ -1,7 +1,7 @@
 /** Any metric that arrived: the list of them, and one over time, split and filtered as the reader likes. */
 
 import { useAnswer } from "../api.js";
-import { ago, exactTime, plural, short } from "../format.js";
+import { exactTime, plural, short } from "../format.js";
 import { cls, html, useMemo, useState } from "../html.js";
 import { Stack } from "../parts/chart.js";
 import { Nothing, Trouble, Waiting, useRowKeys } from "../parts/common.js";

@@ -44,7 +44,7 @@ function Node({ node, at, map, query, near, onNear }) {
   const beside = near && near !== node.id && !map.edges.some(({ from, to }) => (from === near && to === node.id) || (to === near && from === node.id));
   const told = called ? `${nameOf(node)}, ${WORDS[node.kind]}: ${plural(called.calls, "call")}, ${percent(called.error_ratio)} failed, p95 ${duration(called.p95_ms)}` : "Requests from outside";
   return html`
-    <a class=${cls("node", node.kind, called?.error_ratio >= BAD && "bad", beside && "far")} style=${{ left: `${at[0]}%`, top: `${at[1]}px` }} href=${leads(node, query)} title=${told} aria-label=${told}
+    <a class=${cls("node", node.kind, called?.error_ratio >= BAD && "bad", beside && "far")} style=${{ left: `${at[0]}%`, top: `${at[1]}px` }} href=${leads(node, query)} title=${told}
       onMouseEnter=${() => onNear(node.id)} onFocus=${() => onNear(node.id)} onBlur=${() => onNear("")}>
       <span class="q"><${Mark} kind=${KINDS[node.kind]} /><bdi>${nameOf(node)}</bdi></span>
       <small>${called ? html`${joined(rateParts(called.per_s))}${called.errors > 0 && html` · <span class=${cls(called.error_ratio >= BAD && "err")}>${percent(called.error_ratio)}</span>`} · ${duration(called.p95_ms)}` : WORDS.entry}</small>

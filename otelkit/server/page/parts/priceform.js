@@ -19,7 +19,7 @@ export function PriceForm({ price, onDone, named = false }) {
   useEffect(() => form.current.querySelector("input").focus(), []);
   const save = async (event) => {
     event.preventDefault();
-    const given = Object.fromEntries(new FormData(form.current));
+    const given = /** @type {Record<string, string>} */ (Object.fromEntries(new FormData(form.current)));
     const key = named ? { provider: given.provider.trim(), model: given.model.trim() } : { provider: price.provider || "*", model: price.model };
     const rates = Object.fromEntries(RATES.map(([name]) => [name, given[name] === "" || given[name] === undefined ? null : Number(given[name])]));
     setSaving(true);

@@ -69,7 +69,7 @@ const isHit = ({ run, id, open }, spans, hits) => Boolean(hits && (run ? !open &
  * @param {KeyboardEvent} event @param {Props} props @param {import("./rows.js").Row[]} rows @param {number} at
  * @param {(row: import("./rows.js").Row) => void} toggle
  */
-function keys(event, { spans, shape, onSelect, onEnter }, rows, at, toggle) {
+function keys(event, { spans, onSelect, onEnter }, rows, at, toggle) {
   if (writing(event) || event.metaKey || event.ctrlKey || event.altKey) return false;
   const inTree = document.activeElement?.closest(".wf") || document.activeElement === document.body;
   const to = (place) => {

@@ -1,0 +1,49 @@
+"""The page's files themselves: types that hold, lines that can be read, weight that loads at once."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+PAGE = HERE.parents[1] / "otelkit" / "server" / "page"
+OURS = sorted(path for path in PAGE.rglob("*.js") if "vendor" not in path.parts)
+MOST_BYTES = 150_000
+
+
+def test_types_hold() -> None:
+    subprocess.run([HERE / "install-typescript"], check=True, timeout=110)
+    program = HERE.parents[1] / ".cache" / "typescript" / "node_modules" / ".bin" / "tsc"
+    if not program.exists():
+        message = "the page's types are NOT checked: npm (apt install npm) is missing, or brought no TypeScript"
+        if os.environ.get("OTELKIT_REQUIRE") == "all":
+            pytest.fail(message)
+        pytest.skip(message)
+    told = subprocess.run([program, "-p", HERE / "tsconfig.json"], capture_output=True, text=True, timeout=100)
+    wrong = [line for line in told.stdout.splitlines() if ": error TS" in line]
+    assert wrong or told.returncode == 0, told.stdout + told.stderr
+    assert [line for line in wrong if "/page/vendor/" not in line] == []
+
+
+def test_everything_together_is_small() -> None:
+    files = [path for path in PAGE.rglob("*") if path.suffix in (".js", ".css", ".html", ".svg")]
+    assert len(files) > len(OURS) > 20
+    assert sum(len(gzip.compress(path.read_bytes())) for path in files) <= MOST_BYTES
+
+
+@pytest.mark.browser
+def test_the_first_view_is_small(view_of: Any, site: Any) -> None:
+    view = view_of(site)
+    answers: list[Any] = []
+    view.page.on("response", lambda answer: answers.append(answer))
+    view.open("/", ".card").wait_for_load_state("networkidle")
+    files = {answer.url: answer for answer in answers if "/api/" not in answer.url}
+    weights = {url: answer.request.sizes()["responseBodySize"] for url, answer in files.items()}
+    assert weights[f"{site.url}/app.js"] > 1000
+    assert weights[f"{site.url}/vendor/uplot.js"] > 10_000
+    assert sum(weights.values()) <= MOST_BYTES, weights
