@@ -37,6 +37,16 @@ class Finds:
         total.add(counts)
         by_step[at].add(counts)
 
+    @property
+    def counted(self) -> int:
+        """How many calls said how much they found."""
+        return _counted(self.results)[0]
+
+    @property
+    def empty(self) -> int:
+        """How many of them found nothing."""
+        return dict(self.results.ordered()).get(0, 0)
+
     def figures(self) -> dict[str, Any]:
         """Return the figures that are compared with the period before; None where nobody said anything."""
         counted, results = _counted(self.results)

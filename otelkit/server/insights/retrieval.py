@@ -51,7 +51,12 @@ def retrieval(connection: Connection, payloads: PayloadReader, period: Range, sc
 
 
 def _figures(group: Group, found: Finds) -> dict[str, Any]:
-    return {**group.figures(), **found.figures()}
+    figures = {**group.figures(), **found.figures()}
+    if found.counted:
+        figures["empty_ratio"] = found.empty / found.counted
+    elif group.calls and not group.empty:  # nobody said; a store of the first version knows the empty ones only
+        figures["empty"] = figures["empty_ratio"] = None
+    return figures
 
 
 def _shown(call: Call) -> dict[str, Any]:

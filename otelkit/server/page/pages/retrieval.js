@@ -20,7 +20,7 @@ export function Retrieval({ query, revision }) {
   const { total } = data;
   if (!total.calls) return html`<div class="verdict"><h1>Retrieval</h1></div><section class="panel"><${Nothing} title="Nothing was retrieved in this range">Searches appear here when functions carry <span class="mono">@traced_retrieval</span>, or spans <span class="mono">gen_ai.operation.name=retrieval</span>.<//></section>`;
   return html`
-    <div class="verdict"><h1>Retrieval</h1><p>${plural(total.calls, "search", "searches")} in ${plural(data.sources.length, "source")} · <b>${percent(total.empty_ratio)}</b> found nothing · 95 of 100 took less than <b>${duration(total.p95_ms)}</b></p></div>
+    <div class="verdict"><h1>Retrieval</h1><p>${plural(total.calls, "search", "searches")} in ${plural(data.sources.length, "source")}${total.empty_ratio === null ? "" : html` · <b>${percent(total.empty_ratio)}</b> found nothing`} · 95 of 100 took less than <b>${duration(total.p95_ms)}</b></p></div>
     <${Cards} cards=${cards(data)} partial=${data.range.partial_last} />
     <div class="row">
       <${Times} data=${data} variable="--rag" />
@@ -44,7 +44,7 @@ function cards({ total, previous, series }) {
   const note = best !== null ? `worst tenth below ${figure(total.score_p10)}` : total.other_scale ? "scores outside 0 … 1" : "set otelkit.retrieval.score.max";
   return [
     { label: "Searches", parts: countParts(total.calls), now: total.calls, before: previous?.calls, series: series.calls, variable: "--rag" },
-    { label: "Found nothing", parts: percentParts(total.empty_ratio), now: total.empty_ratio, before: previous?.empty_ratio, points: true, better: "lower", series: series.empty, variable: "--tool", note: total.empty ? `${whole(total.empty)} in all` : "" },
+    { label: "Found nothing", parts: total.empty_ratio === null ? null : percentParts(total.empty_ratio), missing: "not reported", now: total.empty_ratio, before: previous?.empty_ratio, points: true, better: "lower", series: series.empty, variable: "--tool", note: total.empty ? `${whole(total.empty)} in all` : "" },
     { label: "Latency, median", parts: durationParts(total.p50_ms), now: total.p50_ms, before: previous?.p50_ms, better: "lower", series: series.p50_ms, variable: "--rag" },
     { label: "Latency, p95", parts: durationParts(total.p95_ms), now: total.p95_ms, before: previous?.p95_ms, better: "lower", series: series.p95_ms, variable: "--rag" },
     { label: "Failed", parts: percentParts(total.error_ratio), now: total.error_ratio, before: previous?.error_ratio, points: true, better: "lower", series: series.errors, variable: "--err" },
@@ -76,12 +76,14 @@ function Results({ total, found }) {
     <//>`;
 }
 
+const unreported = () => html`<span class="dim">not reported</span>`;
+
 /** @param {any} data @returns {import("../parts/table.js").Column[]} */
 const COLUMNS = (data) => [
   { head: "Source", cell: (row) => html`<${Mark} kind="retrieval" /><bdi>${row.source}</bdi><small><bdi>${row.services.join(", ")}</bdi></small>` },
   { head: "Searches", num: true, cell: (row) => whole(row.calls) },
-  { head: "Found nothing", num: true, cell: (row) => percent(row.empty_ratio) },
-  { head: "Results", num: true, wide: true, cell: (row) => (row.results_mean === null ? html`<span class="dim">not reported</span>` : figure(row.results_mean)) },
+  { head: "Found nothing", num: true, cell: (row) => (row.empty_ratio === null ? unreported() : percent(row.empty_ratio)) },
+  { head: "Results", num: true, wide: true, cell: (row) => (row.results_mean === null ? unreported() : figure(row.results_mean)) },
   { head: "Failed", num: true, wide: true, cell: (row) => html`<span class=${cls(row.errors > 0 && "err")}>${percent(row.error_ratio)}</span>` },
   { head: "Median", num: true, wide: true, cell: (row) => html`<${Duration} ms=${row.p50_ms} />` },
   { head: "p95", num: true, cell: (row) => html`<${Duration} ms=${row.p95_ms} />` },
