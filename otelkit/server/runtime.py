@@ -53,6 +53,7 @@ class Server:
         self.config.validate()
         self._prices = open_prices(self.config.prices, self.config.free_providers)
         self._socket = _listen(self.config.host, self.config.port)
+        self._port = int(self._socket.getsockname()[1])  # still asked for when the socket has been closed
         try:
             self.database = Database(self.config.database, cache=self.config.cache)
         except BaseException:
@@ -95,7 +96,7 @@ class Server:
     @property
     def port(self) -> int:
         """The port it listens on, also where any free one was asked for."""
-        return int(self._socket.getsockname()[1])
+        return self._port
 
     @property
     def url(self) -> str:

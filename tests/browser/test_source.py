@@ -14,6 +14,7 @@ HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "otelkit" / "server" / "page"
 OURS = sorted(path for path in PAGE.rglob("*.js") if "vendor" not in path.parts)
 MOST_BYTES = 150_000
+LONGEST_LINE = 160
 
 
 def test_types_hold() -> None:
@@ -28,6 +29,16 @@ def test_types_hold() -> None:
     wrong = [line for line in told.stdout.splitlines() if ": error TS" in line]
     assert wrong or told.returncode == 0, told.stdout + told.stderr
     assert [line for line in wrong if "/page/vendor/" not in line] == []
+
+
+def test_lines_can_be_read() -> None:
+    long = [
+        f"{path.relative_to(PAGE)}:{number}"
+        for path in OURS
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if len(line) > LONGEST_LINE
+    ]
+    assert not long
 
 
 def test_everything_together_is_small() -> None:

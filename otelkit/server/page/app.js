@@ -49,6 +49,8 @@ function App() {
   const current = PAGES.find(({ path }) => path === page) || PAGES[0];
   useEffect(() => {
     document.title = current.path ? `${current.name} · otelkit` : "otelkit";
+    // On a phone the pages stand in a row that is wider than the screen.
+    document.querySelector("nav [aria-current]").scrollIntoView({ block: "nearest", inline: "nearest" });
   }, [current]);
   useKeys((event) => {
     const at = document.activeElement;
@@ -57,12 +59,14 @@ function App() {
     return true;
   });
   return html`
-    <a class="skip" href="#main" onClick=${(event) => (event.preventDefault(), event.stopPropagation(), document.getElementById("main").focus())}>Skip to the page</a>
+    <a class="skip" href="#main"
+      onClick=${(event) => (event.preventDefault(), event.stopPropagation(), document.getElementById("main").focus())}>Skip to the page</a>
     <nav aria-label="Main">
       <a class="brand" href=${address("", shared(query))}><i aria-hidden="true"></i>otelkit</a>
       ${PAGES.map(({ path, name, group }, at) => html`
         ${group && PAGES[at - 1]?.group !== group && html`<div class="sec" key=${group}>${group}</div>`}
-        <a key=${path} class=${cls(path === current.path && "on")} aria-current=${path === current.path ? "page" : undefined} href=${address(path, shared(query))}>${name}</a>`)}
+        <a key=${path} class=${cls(path === current.path && "on")} aria-current=${path === current.path ? "page" : undefined}
+          href=${address(path, shared(query))}>${name}</a>`)}
       <${Foot} status=${status} error=${error} />
     </nav>
     <div class="rest">
@@ -70,7 +74,8 @@ function App() {
         <${FilterBar} page=${current.path} query=${query} />
         <${Palette} pages=${PAGES} />
         <${RangeMenu} query=${query} />
-        <button type="button" class=${cls("btn live", live && "on")} aria-pressed=${live} title=${live ? "New data appears by itself" : "Paused: nothing changes"}
+        <button type="button" class=${cls("btn live", live && "on")} aria-pressed=${live}
+          title=${live ? "New data appears by itself" : "Paused: nothing changes"}
           onClick=${() => change({ live: live ? "off" : null }, { replace: true, keepScroll: true })}>${live ? "Live" : "Paused"}</button>
       </header>
       <main id="main" tabindex="-1">
@@ -105,13 +110,21 @@ function Foot({ status, error }) {
   if (!status) return html`<div class="foot">${error ? "No connection" : "\u00a0"}</div>`;
   const { received, stored, store, rejected } = status;
   const trouble = error || store.state !== "ok";
-  const now = received.spans_per_s >= 0.5 ? `Receiving · ${count(received.spans_per_s)} spans/s` : received.last ? `Last heard ${ago(received.last)}` : "Listening";
+  const now = received.spans_per_s >= 0.5
+    ? `Receiving · ${count(received.spans_per_s)} spans/s`
+    : received.last
+    ? `Last heard ${ago(received.last)}`
+    : "Listening";
   const refused = rejected.reduce((sum, { count: times }) => sum + times, 0);
   return html`
     <div class="foot" title=${store.path}>
-      <i class=${cls("pulse", trouble && "bad")} aria-hidden="true"></i>${error ? "No connection" : store.state === "full" ? "The disk is full" : store.state === "ok" ? now : "Cannot store"}<br />
+      <i class=${cls("pulse", trouble && "bad")} aria-hidden="true"></i>
+        ${error ? "No connection" : store.state === "full" ? "The disk is full" : store.state === "ok" ? now : "Cannot store"}<br />
       <span class="dim">${status.address.replace(/^https?:\/\//, "")} · ${count(stored.spans)} spans · ${bytes(store.bytes)}</span>
-      ${refused > 0 && html`<br /><span class="warn" title=${rejected.map(({ reason, count: times }) => `${times} × ${reason}`).join("\n")}>${count(refused)} records rejected</span>`}
+      ${refused > 0
+        && html`<br />
+          <span class="warn" title=${rejected.map(({ reason, count: times }) => `${times} × ${reason}`).join("\n")}>
+            ${count(refused)} records rejected</span>`}
     </div>`;
 }
 

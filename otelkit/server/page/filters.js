@@ -36,7 +36,9 @@ export function terms(text) {
     .filter(([whole]) => whole)
     .map(([whole, no, key = "", sign = "", value]) => /^-?https?:\/\//.test(whole)
       ? { text: whole, key: "", value: whole, negated: false }
-      : { text: whole, key, value: `${sign.replace(":", "")}${value.startsWith('"') ? value.slice(1).replace(/"$/, "").replace(/\\(.)/g, "$1") : value}`, negated: Boolean(no) });
+      : { text: whole, key,
+        value: `${sign.replace(":", "")}${value.startsWith('"') ? value.slice(1).replace(/"$/, "").replace(/\\(.)/g, "$1") : value}`,
+        negated: Boolean(no) });
 }
 
 /**
@@ -85,12 +87,16 @@ export async function read(text, page, query) {
   const here = LISTS.includes(page);
   const leads = !here && (kept.length > 0 || words);
   if (here || leads) changes.q = words || null;
-  if (kept.length) changes.filter = [...(here ? terms(query.filter).map((term) => term.text) : []), ...kept].filter((term, at, all) => all.indexOf(term) === at).join(" ");
+  if (kept.length) changes.filter = [...(here ? terms(query.filter).map((term) => term.text) : []),
+    ...kept].filter((term, at, all) => all.indexOf(term) === at)
+    .join(" ");
   return { changes, page: leads ? "traces" : page };
 }
 
 /** `key:value` with quotes where they are needed. @param {string} key @param {string} value */
-export const written = (key, value) => (!value || /[\s"]/.test(value) || /^[<>=]/.test(value) ? `${key}:"${value.replace(/[\\"]/g, "\\$&")}"` : `${key}:${value}`);
+export const written = (key, value) => (!value || /[\s"]/.test(value) || /^[<>=]/.test(value)
+  ? `${key}:"${value.replace(/[\\"]/g, "\\$&")}"`
+  : `${key}:${value}`);
 
 /**
  * The changes of the address that add a value to the filter, or take it off again.

@@ -19,7 +19,12 @@ export function Conversation({ query, revision }) {
     document.title = `${data?.conversation.first_question || "Conversation"} · otelkit`;
   }, [data]);
   const list = address("conversations", { ...query, id: null });
-  if (!data) return html`<a class="back" href=${list}>← Conversations</a>${error ? (error.status === 404 ? html`<${Nothing} title="There is no such conversation">It may have been deleted by age, or its traces have not arrived yet.<//>` : html`<${Trouble} error=${error} />`) : html`<${Waiting} rows=${10} className="tall" />`}`;
+  if (!data) return html`<a class="back" href=${list}>← Conversations</a>
+    ${error
+      ? (error.status === 404
+        ? html`<${Nothing} title="There is no such conversation">It may have been deleted by age, or its traces have not arrived yet.<//>`
+        : html`<${Trouble} error=${error} />`)
+      : html`<${Waiting} rows=${10} className="tall" />`}`;
   const cursor = later.cursor === undefined ? data.next_cursor : later.cursor;
   const more = async () => {
     try {
@@ -46,11 +51,17 @@ function Head({ row, query }) {
   const traces = (filter) => address("traces", { ...shared(query), range: "all", from: null, to: null, ...filter });
   return html`
     <div class="th">
-      <h1><${Dot} tone=${row.failed_turns ? "bad" : "good"} label=${row.failed_turns ? "a turn failed" : "ok"} /><bdi>${row.first_question || row.name}</bdi></h1>
+      <h1><${Dot} tone=${row.failed_turns ? "bad" : "good"} label=${row.failed_turns ? "a turn failed" : "ok"} />
+        <bdi>${row.first_question || row.name}</bdi></h1>
       <p class="facts">
-        <b>${plural(row.turns, "turn")}</b>${row.failed_turns > 0 && html`, <span class="err">${row.failed_turns} failed</span>`} over ${duration(row.length_ms)}
-        <span class="sep"> · </span>slowest ${duration(row.slowest_ms)}<span class="sep"> · </span>${row.tokens.total === null ? "tokens not reported" : `${tokensOf(row)} tokens`}
-        <span class="sep"> · </span><span class=${cls(row.unpriced.length > 0 && "warn")} title=${row.unpriced.length ? `no price for ${row.unpriced.join(", ")}` : undefined}>${costOf(row) ? `cost ${costOf(row)}` : ""}</span>
+        <b>${plural(row.turns, "turn")}</b>
+          ${row.failed_turns > 0 && html`, <span class="err">${row.failed_turns} failed</span>`} over ${duration(row.length_ms)}
+        <span class="sep"> · </span>slowest ${duration(row.slowest_ms)}<span class="sep"> · </span>
+          ${row.tokens.total === null ? "tokens not reported" : `${tokensOf(row)} tokens`}
+        <span class="sep"> · </span>
+          <span class=${cls(row.unpriced.length > 0 && "warn")}
+            title=${row.unpriced.length ? `no price for ${row.unpriced.join(", ")}` : undefined}>
+            ${costOf(row) ? `cost ${costOf(row)}` : ""}</span>
       </p>
       <p class="facts dim">
         ${row.user && html`user <a class="link" href=${traces({ user: row.user })}><bdi>${row.user}</bdi></a><span class="sep"> · </span>`}
@@ -66,17 +77,25 @@ function Head({ row, query }) {
 function Turn({ turn, before, query }) {
   const pause = before ? turn.start - before.start - before.duration_ms : 0;
   const bad = turn.status === "error";
-  const facts = [turn.models.join(", "), turn.tools.length ? turn.tools.join(", ") : "", turn.tokens.total === null ? (turn.llm_calls ? "tokens not reported" : "") : `${whole(turn.tokens.total)} tokens`, costOf(turn) && `cost ${costOf(turn)}`].filter(Boolean);
+  const facts = [turn.models.join(", "), turn.tools.length ? turn.tools.join(", ") : "", turn.tokens.total === null
+    ? (turn.llm_calls ? "tokens not reported" : "") : `${whole(turn.tokens.total)} tokens`,
+    costOf(turn) && `cost ${costOf(turn)}`].filter(Boolean);
   return html`
     <li class=${cls("exchange", bad && "bad")}>
       ${pause > 60_000 && html`<p class="later"><span>${duration(pause)} later</span></p>`}
-      ${turn.input ? html`<div class="said by-user"><span class="r">${turn.user ? "user" : "asked"}</span><${Body} text=${turn.input} /></div>` : html`<div class="said by-user off"><span class="r">asked</span><span class="dim">${turn.name}: no content was recorded</span></div>`}
+      ${turn.input
+        ? html`<div class="said by-user"><span class="r">${turn.user ? "user" : "asked"}</span><${Body} text=${turn.input} /></div>`
+        : html`<div class="said by-user off"><span class="r">asked</span><span class="dim">${turn.name}: no content was recorded</span></div>`}
       <div class="said by-model">
         <span class="r">answered</span>
         ${bad && html`<p class="err">${turn.error || "failed"}</p>`}
-        ${turn.output ? html`<${Body} text=${turn.output} />` : !bad && html`<span class="dim">${turn.complete ? "no content was recorded" : "not answered yet"}</span>`}
+        ${turn.output
+          ? html`<${Body} text=${turn.output} />`
+          : !bad && html`<span class="dim">${turn.complete ? "no content was recorded" : "not answered yet"}</span>`}
         <a class="under" data-row href=${address("traces", { ...shared(query), trace: turn.trace_id })}>
-          <span class="when" title=${moment(turn.start)}>${exactTime(turn.start).replace(/\.\d+$/, "")}</span><b><${Duration} ms=${turn.duration_ms} /></b><${SplitBar} split=${turn.split} /><bdi>${facts.join(" · ")}</bdi><span class="link">open the trace</span>
+          <span class="when" title=${moment(turn.start)}>${exactTime(turn.start).replace(/\.\d+$/, "")}</span>
+            <b><${Duration} ms=${turn.duration_ms} /></b><${SplitBar} split=${turn.split} /><bdi>${facts.join(" · ")}</bdi>
+            <span class="link">open the trace</span>
         </a>
       </div>
     </li>`;

@@ -27,7 +27,11 @@ export function Logs({ query, revision }) {
       <${Facets} page="logs" query=${query} names=${FACETS} />
       <div>
         <div class="verdict"><h1>Logs</h1><p>${data && totalOf(data, Boolean(filtered))}</p>
-          <span class="switch" role="group" aria-label="Level">${Object.entries(LEVELS).map(([id, name]) => html`<button type="button" key=${id} aria-pressed=${(query.severity || "") === id} onClick=${() => change({ severity: id || null })}>${name}</button>`)}</span></div>
+          <span class="switch" role="group" aria-label="Level">
+            ${Object.entries(LEVELS)
+              .map(([id, name]) =>
+                html`<button type="button" key=${id} aria-pressed=${(query.severity || "") === id}
+                  onClick=${() => change({ severity: id || null })}>${name}</button>`)}</span></div>
         ${(error || failed) && html`<${Trouble} error=${error || failed} />`}
         ${data?.histogram && data.total > 0 && html`<${Histogram} data=${data} />`}
         <section class="panel gap" aria-label="Log records">
@@ -35,7 +39,8 @@ export function Logs({ query, revision }) {
           ${rows?.length > 0 && html`<${LogRows} rows=${rows} />`}
           ${rows?.length === 0 && html`<${Nothing} title=${end ? "No log record matches" : "None among the newest that were looked at"}>
             ${!end && "Attributes are not indexed, so a page looks at a few thousand records. "}
-            ${filtered && html`<a class="link" href=${address("logs", shared(query))}>Remove the filters</a> or `}<a class="link" href=${address("logs", { ...query, range: "all", from: null, to: null })}>look in all of time</a>.<//>`}
+            ${filtered && html`<a class="link" href=${address("logs", shared(query))}>Remove the filters</a> or `}
+              <a class="link" href=${address("logs", { ...query, range: "all", from: null, to: null })}>look in all of time</a>.<//>`}
         </section>
         ${waiting > 0 && html`<button type="button" class="pill" onClick=${show}>${waiting} new</button>`}
         ${rows && !end && html`<button type="button" class="btn wide" onClick=${more}>${rows.length ? "Show more" : "Look further"}</button>`}
@@ -52,7 +57,8 @@ function totalOf({ total, total_exact: exact }, filtered) {
 
 /** @param {{data: any}} props */
 function Histogram({ data }) {
-  const layers = Object.keys(LAYERS).map((severity) => data.histogram.find((layer) => layer.severity === severity)).filter((layer) => layer?.counts.some(Boolean))
+  const layers = Object.keys(LAYERS).map((severity) => data.histogram.find((layer) => layer.severity === severity))
+    .filter((layer) => layer?.counts.some(Boolean))
     .map(({ severity, counts }) => ({ key: severity, label: severity, variable: LAYERS[severity], values: counts }));
   return html`
     <section class="panel chart" aria-label="Records over time">

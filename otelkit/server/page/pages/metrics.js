@@ -9,7 +9,8 @@ import { writer } from "../parts/units.js";
 import { address, change, ranged, shared } from "../state.js";
 
 const KINDS = { gauge: "gauge", sum: "sum", histogram: "histogram", exponential_histogram: "exponential histogram", summary: "summary" };
-const WAYS = { last: "Last", avg: "Average", min: "Least", max: "Most", sum: "Sum", rate: "Rate", increase: "Increase", percentiles: "Percentiles", p50: "Median", p95: "p95", p99: "p99", quantiles: "Quantiles" };
+const WAYS = { last: "Last", avg: "Average", min: "Least", max: "Most", sum: "Sum", rate: "Rate", increase: "Increase",
+  percentiles: "Percentiles", p50: "Median", p95: "p95", p99: "p99", quantiles: "Quantiles" };
 const COLOURS = ["--accent", "--tool", "--rag", "--llm", "--err", "--job", "--app", "--db", "--warn", "--ok"];
 const HOW = { keepScroll: true };
 
@@ -21,7 +22,11 @@ export function Metrics({ query, revision }) {
   if (error && !data) return html`<${Trouble} error=${error} />`;
   if (!data) return html`<div class="verdict"><h1>Metrics</h1></div><${Waiting} rows=${8} className="tall" />`;
   if (!data.metrics.length) {
-    return html`<div class="verdict"><h1>Metrics</h1></div><section class="panel"><${Nothing} title="No metric has arrived">Every OpenTelemetry SDK sends them here when <span class="mono">OTEL_METRICS_EXPORTER=otlp</span> is set; otelkit does so by itself.<//></section>`;
+    return html`<div class="verdict"><h1>Metrics</h1></div>
+      <section class="panel">
+        <${Nothing}
+          title="No metric has arrived">Every OpenTelemetry SDK sends them here when <span
+            class="mono">OTEL_METRICS_EXPORTER=otlp</span> is set; otelkit does so by itself.<//></section>`;
   }
   const name = data.metrics.some((one) => one.name === query.metric) ? query.metric : data.metrics[0].name;
   return html`
@@ -39,10 +44,17 @@ function List({ metrics, name, query }) {
   const found = metrics.filter((one) => words.every((word) => `${one.name} ${one.description} ${one.services.join(" ")}`.toLowerCase().includes(word)));
   return html`
     <section class="panel names" aria-label="All metrics">
-      <div class="find"><input type="search" value=${text} placeholder="Find a metric" aria-label="Find a metric" spellcheck=${false} autocomplete="off" onInput=${(event) => setText(event.target.value)} /><small role="status">${text && plural(found.length, "metric")}</small></div>
+      <div class="find">
+        <input type="search" value=${text} placeholder="Find a metric" aria-label="Find a metric" spellcheck=${false} autocomplete="off"
+          onInput=${(event) => setText(event.target.value)} />
+        <small role="status">${text && plural(found.length, "metric")}</small></div>
       <div class="scrolled">${found.map((one) => html`
-        <a key=${`${one.name}/${one.kind}`} class=${cls("name", one.name === name && "on")} data-row aria-current=${one.name === name ? "true" : undefined} title=${one.description || undefined}
-          href=${address("metrics", { ...shared(query), metric: one.name })}><b><bdi>${one.name}</bdi></b><small>${[KINDS[one.kind] || one.kind, one.unit && one.unit !== "1" ? one.unit : "", plural(one.series, "series", "series")].filter(Boolean).join(" · ")}</small></a>`)}
+        <a key=${`${one.name}/${one.kind}`} class=${cls("name", one.name === name && "on")} data-row
+          aria-current=${one.name === name ? "true" : undefined} title=${one.description || undefined}
+          href=${address("metrics", { ...shared(query), metric: one.name })}><b><bdi>${one.name}</bdi></b>
+            <small>
+              ${[KINDS[one.kind] || one.kind, one.unit && one.unit !== "1" ? one.unit : "", plural(one.series, "series", "series")].filter(Boolean)
+                .join(" · ")}</small></a>`)}
         ${!found.length && html`<${Nothing} title="None of that name" />`}
       </div>
     </section>`;
@@ -57,11 +69,16 @@ function One({ name, query, revision }) {
   const known = data.series.some(({ values }) => values.some((value) => value !== null));
   return html`
     <section class="panel chart one-metric" aria-label=${name}>
-      <div class="mh"><h2><bdi>${name}</bdi></h2><p class="dim">${[data.description, KINDS[data.kind], data.unit && `in ${data.unit}`].filter(Boolean).join(" · ")}</p></div>
+      <div class="mh"><h2><bdi>${name}</bdi></h2>
+        <p class="dim">${[data.description, KINDS[data.kind], data.unit && `in ${data.unit}`].filter(Boolean).join(" · ")}</p></div>
       <${Choices} data=${data} where=${where} />
       ${error && html`<${Trouble} error=${error} />`}
-      ${known ? html`<${Plot} data=${data} query=${query} />` : html`<${Nothing} title=${data.matching ? "Nothing was reported in this range" : "No series fits the filter"}>
-        ${!data.matching ? html`<a class="link" href=${address("metrics", { ...query, where: null })}>Remove the filter</a>` : html`<a class="link" href=${address("metrics", { ...query, range: "24h", from: null, to: null })}>Look at the last 24 hours</a>`}<//>`}
+      ${known
+        ? html`<${Plot} data=${data} query=${query} />`
+        : html`<${Nothing} title=${data.matching ? "Nothing was reported in this range" : "No series fits the filter"}>
+        ${!data.matching
+          ? html`<a class="link" href=${address("metrics", { ...query, where: null })}>Remove the filter</a>`
+          : html`<a class="link" href=${address("metrics", { ...query, range: "24h", from: null, to: null })}>Look at the last 24 hours</a>`}<//>`}
       ${data.truncated && html`<p class="dim small pad-in">More than 400 series: the newest 400 are shown.</p>`}
     </section>`;
 }
@@ -76,9 +93,16 @@ function Choices({ data, where }) {
       ${options.map(([id, text]) => html`<option key=${id} value=${id} selected=${id === current}>${text}</option>`)}</select></label>`;
   return html`
     <div class="choices">
-      <span class="switch" role="group" aria-label="How">${data.ways.map((way) => html`<button type="button" key=${way} aria-pressed=${way === data.way} onClick=${() => change({ way: way === data.ways[0] && !data.by ? null : way }, HOW)}>${WAYS[way] || way}</button>`)}</span>
-      ${several.length > 0 && pick("Split by", data.by || "", [["", "nothing"], ...several.map((one) => [one.key, `${one.key} (${one.count})`])], (by) => change({ by }, HOW))}
-      ${several.length > 0 && pick("Only where", key, [["", "all"], ...several.map((one) => [one.key, one.key])], (of) => change({ where: of ? `${of}:${data.attributes.find((one) => one.key === of).values[0]}` : null }, HOW))}
+      <span class="switch" role="group" aria-label="How">
+        ${data.ways.map((way) =>
+          html`<button type="button" key=${way} aria-pressed=${way === data.way}
+            onClick=${() => change({ way: way === data.ways[0] && !data.by ? null : way }, HOW)}>${WAYS[way] || way}</button>`)}</span>
+      ${several.length > 0
+        && pick("Split by", data.by || "", [["", "nothing"], ...several.map((one) => [one.key, `${one.key} (${one.count})`])],
+          (by) => change({ by }, HOW))}
+      ${several.length > 0
+        && pick("Only where", key, [["", "all"], ...several.map((one) => [one.key, one.key])],
+          (of) => change({ where: of ? `${of}:${data.attributes.find((one) => one.key === of).values[0]}` : null }, HOW))}
       ${chosen && pick("is", value, chosen.values.map((one) => [one, one]), (of) => change({ where: `${key}:${of}` }, HOW))}
     </div>`;
 }
@@ -86,11 +110,20 @@ function Choices({ data, where }) {
 /** @param {{data: any, query: import("../state.js").Query}} props */
 function Plot({ data, query }) {
   const write = useMemo(() => writer(data.unit), [data.unit]);
-  const layers = useMemo(() => data.series.map((line, at) => ({ key: line.label || data.name, label: line.label || WAYS[data.way], variable: line.other ? "--ink3" : COLOURS[at % COLOURS.length], values: line.values })), [data]);
-  const dots = useMemo(() => data.exemplars.map((one) => ({ time: one.time, value: one.value, told: `${write(one.value)} at ${exactTime(one.time)}, trace ${short(one.trace_id)}`, href: address("traces", { ...shared(query), trace: one.trace_id, span: one.span_id }) })), [data]);
+  const layers = useMemo(() =>
+    data.series.map((line, at) => ({ key: line.label || data.name, label: line.label || WAYS[data.way], variable: line.other ? "--ink3"
+      : COLOURS[at % COLOURS.length], values: line.values })),
+    [data]);
+  const dots = useMemo(() =>
+    data.exemplars.map((one) => ({ time: one.time, value: one.value,
+      told: `${write(one.value)} at ${exactTime(one.time)}, trace ${short(one.trace_id)}`,
+      href: address("traces", { ...shared(query), trace: one.trace_id, span: one.span_id }) })),
+    [data]);
   return html`
-    <${Stack} key=${data.way + data.by} times=${data.times} step=${data.range.step_ms} layers=${layers} lines dots=${dots} height=${320} partial=${data.range.partial_last} write=${write}
-      label=${`${data.name}, ${WAYS[data.way] || data.way}: ${layers.map(({ label, values }) => `${label} ${write(values.findLast((value) => value !== null) ?? null)}`).join(", ")}`}
+    <${Stack} key=${data.way + data.by} times=${data.times} step=${data.range.step_ms} layers=${layers} lines dots=${dots} height=${320}
+      partial=${data.range.partial_last} write=${write}
+      label=${`${data.name}, ${WAYS[data.way]
+        || data.way}: ${layers.map(({ label, values }) => `${label} ${write(values.findLast((value) => value !== null) ?? null)}`).join(", ")}`}
       onZoom=${(from, to) => change({ from, to, range: null })} />
     <${Figures} data=${data} layers=${layers} write=${write} />`;
 }
@@ -99,12 +132,15 @@ function Plot({ data, query }) {
 function Figures({ data, layers, write }) {
   return html`
     <div class="scroll"><table class="grid lines">
-      <thead><tr><th scope="col">${data.by || "Line"}</th><th scope="col" class="num">Now</th><th scope="col" class="num">Least</th><th scope="col" class="num">Average</th><th scope="col" class="num">Most</th></tr></thead>
+      <thead>
+        <tr><th scope="col">${data.by || "Line"}</th><th scope="col" class="num">Now</th><th scope="col" class="num">Least</th>
+          <th scope="col" class="num">Average</th><th scope="col" class="num">Most</th></tr></thead>
       <tbody>${layers.map(({ key, label, variable, values }) => {
         const known = values.filter((value) => value !== null);
         const average = known.length ? known.reduce((sum, value) => sum + value, 0) / known.length : null;
         return html`<tr key=${key}><td class="first"><i class="mark" style=${{ background: `var(${variable})` }}></i><bdi>${label}</bdi></td>
-          ${[values.findLast((value) => value !== null) ?? null, known.length ? Math.min(...known) : null, average, known.length ? Math.max(...known) : null].map((value, at) => html`<td class="num" key=${at}>${write(value)}</td>`)}</tr>`;
+          ${[values.findLast((value) => value !== null) ?? null, known.length ? Math.min(...known) : null, average, known.length
+            ? Math.max(...known) : null].map((value, at) => html`<td class="num" key=${at}>${write(value)}</td>`)}</tr>`;
       })}</tbody>
     </table></div>
     ${data.exemplars.length > 0 && html`<p class="dim small pad-in">Dots are single measurements: each leads to its trace.</p>`}`;

@@ -39,7 +39,9 @@ export function Overview({ query, status, revision }) {
     </div>
     <div class=${wide ? "row two" : ""}>
       <${Panel} title=${`Slowest and failing, ${spoken(data.range)}`} className="gap" link=${traces}>
-        ${data.slowest_and_failing.length ? html`<${TraceList} rows=${data.slowest_and_failing} query=${common} />` : html`<${Nothing} title="No traces in this range" />`}
+        ${data.slowest_and_failing.length
+          ? html`<${TraceList} rows=${data.slowest_and_failing} query=${common} />`
+          : html`<${Nothing} title="No traces in this range" />`}
       <//>
       ${wide && html`<${NewestLogs} ...${asked} />`}
     </div>
@@ -62,11 +64,16 @@ const Coming = () => html`
 const Verdict = ({ verdict }) => html`
   <div class=${`verdict ${verdict.level}`}>
     <h1>${verdict.headline}</h1>
-    <p>${verdict.parts.map(({ text, tone }, at) => html`<span key=${at} class=${tone}>${text}</span>${at === 1 && verdict.since && verdict.level === "bad" ? ` since ${hour(verdict.since)}` : ""}`)}</p>
+    <p>
+      ${verdict.parts.map(({ text, tone }, at) =>
+        html`<span key=${at} class=${tone}>${text}</span>
+          ${at === 1 && verdict.since && verdict.level === "bad" ? ` since ${hour(verdict.since)}` : ""}`)}</p>
   </div>`;
 
 /** @param {any} range */
-const spoken = (range) => ({ "15m": "last 15 minutes", "1h": "last hour", "3h": "last 3 hours", "6h": "last 6 hours", "24h": "last 24 hours", "7d": "last 7 days", "30d": "last 30 days", all: "all time" })[range.label] || `${clock(range.step_ms)(range.from)} – ${clock(range.step_ms)(range.to)}`;
+const spoken = (range) => ({ "15m": "last 15 minutes", "1h": "last hour", "3h": "last 3 hours", "6h": "last 6 hours",
+  "24h": "last 24 hours", "7d": "last 7 days", "30d": "last 30 days", all: "all time" })[range.label]
+  || `${clock(range.step_ms)(range.from)} – ${clock(range.step_ms)(range.to)}`;
 
 const AS_BARS = 40;
 
@@ -78,9 +85,11 @@ function TimeSpent({ data, height }) {
   const told = `Time by kind: ${data.time_by_kind.map((layer) => `${layer.label} ${duration(layer.total_ms)}`).join(", ")}`;
   return html`
     <section class="panel chart" aria-label="Where the time goes">
-      <div class="h"><h2>Where the time goes</h2><span class="dim" title="Wall time of all traces in this range, each instant counted once">${duration(total)} in all</span></div>
+      <div class="h"><h2>Where the time goes</h2>
+        <span class="dim" title="Wall time of all traces in this range, each instant counted once">${duration(total)} in all</span></div>
       ${layers.length
-        ? html`<${Stack} times=${data.times} step=${data.range.step_ms} layers=${layers} bars=${data.times.length <= AS_BARS} height=${height} partial=${data.range.partial_last} write=${duration} label=${told}
+        ? html`<${Stack} times=${data.times} step=${data.range.step_ms} layers=${layers} bars=${data.times.length <= AS_BARS}
+          height=${height} partial=${data.range.partial_last} write=${duration} label=${told}
             onZoom=${(from, to) => change({ from, to, range: null })} />`
         : html`<${Nothing} title="No spans in this range" />`}
     </section>`;
@@ -88,13 +97,20 @@ function TimeSpent({ data, height }) {
 
 /** @param {{data: any, query: import("../state.js").Query}} props */
 const Changes = ({ data, query }) => html`
-  <${Panel} title="What changed" link=${html`<span class="dim">${data.figures.some(({ previous }) => previous !== null) ? `against the ${spoken(data.range).replace("last ", "")} before` : "no earlier data yet"}</span>`}>
+  <${Panel} title="What changed"
+    link=${html`<span class="dim">
+      ${data.figures.some(({ previous }) => previous !== null)
+        ? `against the ${spoken(data.range).replace("last ", "")} before`
+        : "no earlier data yet"}</span>`}>
     ${data.changes.map((one, at) => html`
       <a class="chg" key=${at} href=${address("traces", { ...query, ...one.filter })}>
         <${Dot} tone=${one.tone} label=${{ bad: "worse", warn: "look at it", good: "better" }[one.tone]} />
-        <span><b><bdi>${one.subject}</bdi></b> ${one.text}${(one.detail || one.since) && html`<br /><span class="dim">${[one.detail, one.since ? `first at ${hour(one.since)}` : ""].filter(Boolean).join(", ")}</span>`}</span>
+        <span><b><bdi>${one.subject}</bdi></b> ${one.text}
+          ${(one.detail || one.since)
+            && html`<br /><span class="dim">${[one.detail, one.since ? `first at ${hour(one.since)}` : ""].filter(Boolean).join(", ")}</span>`}</span>
       </a>`)}
-    ${data.changes.length === 0 && html`<${Nothing} title="Nothing worth mentioning">Steps that fail more, take longer or come back empty would be listed here.<//>`}
+    ${data.changes.length === 0
+      && html`<${Nothing} title="Nothing worth mentioning">Steps that fail more, take longer or come back empty would be listed here.<//>`}
   <//>`;
 
 /** Only on wide screens. @param {{query: import("../state.js").Query, revision: unknown}} props */

@@ -19,18 +19,30 @@ export function Tools({ query, revision }) {
   if (!data) return html`<div class="verdict"><h1>Tools</h1></div><${Waiting} rows=${8} className="tall" />`;
   const { total } = data;
   const common = shared(query);
-  if (!total.calls) return html`<div class="verdict"><h1>Tools</h1></div><section class="panel"><${Nothing} title="No tool was called in this range">Calls appear here when functions carry <span class="mono">@traced_tool</span>, or spans <span class="mono">gen_ai.operation.name=execute_tool</span>.<//></section>`;
+  if (!total.calls) return html`<div class="verdict"><h1>Tools</h1></div>
+    <section class="panel">
+      <${Nothing}
+        title="No tool was called in this range">Calls appear here when functions carry <span
+          class="mono">@traced_tool</span>, or spans <span class="mono">gen_ai.operation.name=execute_tool</span>.<//></section>`;
   const failing = data.tools.filter(({ errors }) => errors > 0);
   return html`
-    <div class="verdict"><h1>Tools</h1><p>${plural(total.calls, "call")} of ${plural(data.tools.length, "tool")} · ${failing.length ? html`<b class="bad">${percent(total.error_ratio)}</b> failed, most in <b><bdi>${failing[0].tool}</bdi></b>` : "none failed"} · 95 of 100 took less than <b>${duration(total.p95_ms)}</b></p></div>
+    <div class="verdict"><h1>Tools</h1>
+      <p>
+        ${plural(total.calls, "call")} of ${plural(data.tools.length, "tool")} · ${failing.length
+          ? html`<b class="bad">${percent(total.error_ratio)}</b> failed, most in <b><bdi>${failing[0].tool}</bdi></b>`
+          : "none failed"} · 95 of 100 took less than <b>${duration(total.p95_ms)}</b></p></div>
     <${Cards} cards=${cards(data)} partial=${data.range.partial_last} />
     <div class="row">
       <${Over} data=${data} />
       <${Failures} errors=${data.errors} query=${common} />
     </div>
-    <${Panel} title="Tools" className="gap"><${Table} columns=${columns(data)} rows=${data.tools} keyOf=${({ tool }) => tool} to=${({ tool }) => address("traces", { ...common, tool })} /><//>
-    ${data.actions.rows.length > 0 && html`<${Panel} title="By integration and action" className="gap" link=${html`<${OfNewest} looked=${data.actions} noun="calls" />`}>
-      <${Table} columns=${ACTIONS} rows=${data.actions.rows} keyOf=${({ integration, action }) => `${integration}/${action}`} to=${({ tools: [tool] }) => address("traces", { ...common, tool })} /><//>`}
+    <${Panel} title="Tools" className="gap">
+      <${Table} columns=${columns(data)} rows=${data.tools} keyOf=${({ tool }) => tool}
+        to=${({ tool }) => address("traces", { ...common, tool })} /><//>
+    ${data.actions.rows.length > 0
+      && html`<${Panel} title="By integration and action" className="gap" link=${html`<${OfNewest} looked=${data.actions} noun="calls" />`}>
+      <${Table} columns=${ACTIONS} rows=${data.actions.rows} keyOf=${({ integration, action }) => `${integration}/${action}`}
+        to=${({ tools: [tool] }) => address("traces", { ...common, tool })} /><//>`}
     <${Panel} title="Slowest calls" className="gap"><${Calls} calls=${data.slowest} query=${common} /><//>`;
 }
 
@@ -38,16 +50,20 @@ export function Tools({ query, revision }) {
 function cards({ total, previous, series }) {
   return [
     { label: "Calls", parts: countParts(total.calls), now: total.calls, before: previous?.calls, series: series.calls, variable: "--tool" },
-    { label: "Failed", parts: percentParts(total.error_ratio), now: total.error_ratio, before: previous?.error_ratio, points: true, better: "lower", series: series.errors, variable: "--err", note: total.errors ? `${whole(total.errors)} in all` : "" },
-    { label: "Time, median", parts: durationParts(total.p50_ms), now: total.p50_ms, before: previous?.p50_ms, better: "lower", series: series.p50_ms, variable: "--tool" },
-    { label: "Time, p95", parts: durationParts(total.p95_ms), now: total.p95_ms, before: previous?.p95_ms, better: "lower", series: series.p95_ms, variable: "--tool" },
+    { label: "Failed", parts: percentParts(total.error_ratio), now: total.error_ratio, before: previous?.error_ratio, points: true,
+      better: "lower", series: series.errors, variable: "--err", note: total.errors ? `${whole(total.errors)} in all` : "" },
+    { label: "Time, median", parts: durationParts(total.p50_ms), now: total.p50_ms, before: previous?.p50_ms, better: "lower",
+      series: series.p50_ms, variable: "--tool" },
+    { label: "Time, p95", parts: durationParts(total.p95_ms), now: total.p95_ms, before: previous?.p95_ms, better: "lower",
+      series: series.p95_ms, variable: "--tool" },
   ];
 }
 
 /** Calls over time, failed ones on top. @param {{data: any}} props */
 function Over({ data }) {
   const { calls, errors } = data.series;
-  const layers = [{ key: "ok", label: "ok", variable: "--tool", values: calls.map((value, at) => value - errors[at]) }, { key: "failed", label: "failed", variable: "--err", values: errors }];
+  const layers = [{ key: "ok", label: "ok", variable: "--tool", values: calls.map((value, at) => value - errors[at]) },
+    { key: "failed", label: "failed", variable: "--err", values: errors }];
   return html`
     <section class="panel chart" aria-label="Calls over time">
       <div class="h"><h2>Calls</h2><span class="dim">${whole(data.total.calls)} in all</span></div>
@@ -60,8 +76,11 @@ function Over({ data }) {
 const Failures = ({ errors, query }) => html`
   <${Panel} title="How they fail" link=${html`<${OfNewest} looked=${errors} noun="failures" />`}>
     ${errors.rows.slice(0, 6).map((row) => html`
-      <a class="chg" key=${`${row.tool}/${row.type}`} data-row href=${address("traces", { ...query, trace: row.trace_id, span: row.span_id })} title=${moment(row.last)}>
-        <span class="num strong">${whole(row.calls)} ×</span><span class="grow"><b class="err"><bdi>${row.type}</bdi></b> in <bdi>${row.tool}</bdi><br /><span class="dim"><bdi>${row.message || "no message"}</bdi>, last ${ago(row.last)}</span></span></a>`)}
+      <a class="chg" key=${`${row.tool}/${row.type}`} data-row
+        href=${address("traces", { ...query, trace: row.trace_id, span: row.span_id })} title=${moment(row.last)}>
+        <span class="num strong">${whole(row.calls)} ×</span>
+          <span class="grow"><b class="err"><bdi>${row.type}</bdi></b> in <bdi>${row.tool}</bdi><br />
+            <span class="dim"><bdi>${row.message || "no message"}</bdi>, last ${ago(row.last)}</span></span></a>`)}
     ${!errors.rows.length && html`<${Nothing} title="No call failed in this range" />`}
   <//>`;
 

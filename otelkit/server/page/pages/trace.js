@@ -46,7 +46,9 @@ export function Trace({ query, revision }) {
   const view = query.view in VIEWS ? query.view : "";
   return html`
     <${Ways} query=${query} />
-    ${!data ? html`<${Waiting} rows=${12} className="tall" />` : html`<${Opened} data=${data} query=${query} view=${view} revision=${revision} onHelp=${() => setHelp(true)} />`}
+    ${!data
+      ? html`<${Waiting} rows=${12} className="tall" />`
+      : html`<${Opened} data=${data} query=${query} view=${view} revision=${revision} onHelp=${() => setHelp(true)} />`}
     ${help && html`<${Help} title="Keys for a trace" keys=${KEYS} onClose=${() => setHelp(false)} />`}`;
 }
 
@@ -57,7 +59,11 @@ function Opened({ data, query, view, revision, onHelp }) {
     <section class="panel trace" aria-label="Trace">
       <${Heading} trace=${data.trace} spans=${spans} logs=${data.logs} linked=${data.linked_from} query=${query} />
       <div class="views">
-        <span class="switch" role="group" aria-label="View">${Object.entries(VIEWS).map(([id, name]) => html`<button type="button" key=${id} aria-pressed=${view === id} onClick=${() => change({ view: id || null }, HOW)}>${name}</button>`)}</span>
+        <span class="switch" role="group" aria-label="View">
+          ${Object.entries(VIEWS)
+            .map(([id, name]) =>
+              html`<button type="button" key=${id} aria-pressed=${view === id} onClick=${() => change({ view: id || null }, HOW)}>
+                ${name}</button>`)}</span>
         <button type="button" class="btn step" aria-label="Keys" title="Keys, ?" onClick=${onHelp}>?</button>
       </div>
       ${view === "transcript" && html`<${Transcript} id=${data.trace.trace_id} query=${query} revision=${revision} />`}
@@ -95,24 +101,38 @@ function Spans({ data, spans, query }) {
     <div class="split-view">
       <div class="left">
         <div class="tools">
-          <${Find} text=${query.find || ""} hits=${hits} failed=${failed} at=${hits && span ? [...hits].indexOf(span.span_id) : -1} onJump=${(step) => jump((at) => hits.has(spans[at].span_id), step)} />
-          ${errors > 0 && html`<button type="button" class="btn bad" title="Go to the next one, key e" onClick=${() => jump((at) => spans[at].status === "error", 1)}>${plural(errors, "error")}</button>`}
-          <button type="button" class="btn" aria-pressed=${Boolean(query.path)} title="What the end of the trace waited for, key c" onClick=${() => change({ path: query.path ? null : "on" }, HOW)}>Critical path</button>
-          <span class="switch" role="group" aria-label="Column">${Object.entries(HEATS).map(([id, name]) => html`<button type="button" key=${id} aria-pressed=${(query.heat || "") === id} onClick=${() => change({ heat: id || null }, HOW)}>${name}</button>`)}</span>
+          <${Find} text=${query.find || ""} hits=${hits} failed=${failed} at=${hits && span ? [...hits].indexOf(span.span_id) : -1}
+            onJump=${(step) => jump((at) => hits.has(spans[at].span_id), step)} />
+          ${errors > 0
+            && html`<button type="button" class="btn bad" title="Go to the next one, key e"
+              onClick=${() => jump((at) => spans[at].status === "error", 1)}>${plural(errors, "error")}</button>`}
+          <button type="button" class="btn" aria-pressed=${Boolean(query.path)} title="What the end of the trace waited for, key c"
+            onClick=${() => change({ path: query.path ? null : "on" }, HOW)}>Critical path</button>
+          <span class="switch" role="group" aria-label="Column">
+            ${Object.entries(HEATS)
+              .map(([id, name]) =>
+                html`<button type="button" key=${id} aria-pressed=${(query.heat || "") === id}
+                  onClick=${() => change({ heat: id || null }, HOW)}>${name}</button>`)}</span>
         </div>
         ${spans.length > MAPPED && html`<${Minimap} spans=${spans} length=${length} window=${zoomed} onZoom=${zoom} />`}
         ${zoomed && html`<button type="button" class="link whole" onClick=${() => zoom(null)}>See the whole trace</button>`}
-        <${Waterfall} spans=${spans} shape=${shape} window=${zoomed || [0, length]} selected=${selected} hits=${hits} heat=${query.heat in HEATS ? query.heat : ""} path=${Boolean(query.path)}
+        <${Waterfall} spans=${spans} shape=${shape} window=${zoomed || [0, length]} selected=${selected} hits=${hits}
+          heat=${query.heat in HEATS ? query.heat : ""} path=${Boolean(query.path)}
           onSelect=${select} onEnter=${() => details.current.focus()} />
       </div>
       <div class="det" ref=${details} tabindex="-1" role="region" aria-label="Details">
         ${run ? html`<${RunDetails} run=${run} spans=${spans} onSelect=${select} />`
-          : span ? html`<${Details} key=${span.span_id} trace=${data.trace} span=${span} logs=${data.logs} linked=${data.linked_from} query=${query} />` : html`<${Nothing} title="No spans yet" />`}
+          : span
+            ? html`<${Details} key=${span.span_id} trace=${data.trace} span=${span} logs=${data.logs} linked=${data.linked_from} query=${query} />`
+            : html`<${Nothing} title="No spans yet" />`}
       </div>
     </div>`;
 }
 
-/** Looks for a text in everything the spans say. @param {{text: string, hits: Set<string>|null, failed: any, at: number, onJump: (step: 1|-1) => void}} props */
+/**
+ * Looks for a text in everything the spans say.
+ * @param {{text: string, hits: Set<string>|null, failed: any, at: number, onJump: (step: 1|-1) => void}} props
+ */
 function Find({ text, hits, failed, at, onJump }) {
   const [typed, setTyped] = useState(text);
   const input = useRef(null);
@@ -151,7 +171,12 @@ function useHits(id, text) {
   return { hits, failed: text ? error : null };
 }
 
-/** A stretch of the axis as it stands in the address; null for all of it. @param {string|undefined} text @param {number} length @returns {[number, number]|null} */
+/**
+ * A stretch of the axis as it stands in the address; null for all of it.
+ * @param {string|undefined} text
+ * @param {number} length
+ * @returns {[number, number]|null}
+ */
 function windowOf(text, length) {
   const [from, to] = (text || "").split("~").map(Number);
   return from >= 0 && to > from && to <= length * 1.001 ? [from, to] : null;
@@ -177,7 +202,8 @@ function Raw({ data }) {
         <a class="btn" href=${path} download=${`trace-${short(data.trace.trace_id, 16)}.json`}>Download</a>
         <${Copy} text=${copyAll} label="Copy JSON" /><${Copy} text=${curlOf(location.origin + path)} label="Copy as curl" />
       </div>
-      ${!data.detail && html`<p class="dim pad">A trace of so many spans is told column by column, without what the spans say. The download holds everything.</p>`}
+      ${!data.detail
+        && html`<p class="dim pad">A trace of so many spans is told column by column, without what the spans say. The download holds everything.</p>`}
       <pre class="text" tabindex="0" aria-label="The trace as JSON">${text.slice(0, MOST_SHOWN)}</pre>
       ${text.length > MOST_SHOWN && html`<p class="dim pad">The rest is in the download.</p>`}
     </div>`;

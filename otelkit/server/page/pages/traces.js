@@ -33,8 +33,19 @@ function List({ query, revision, narrow }) {
     <div class=${cls("listing", loading && "asking", !narrow && "faceted")}>
       ${!narrow && html`<${Facets} page="traces" query=${query} names=${FACETS} />`}
       <div>
-      <div class="verdict"><h1>Traces</h1><p>${data && `${data.total_exact ? plural(data.total, "trace") : `more than ${whole(data.total)} traces`}${chips("traces", query).length || query.q ? " match" : ""}`}</p>
-        <span class="switch" role="group" aria-label="Order">${Object.entries(SORTS).map(([id, name]) => html`<button type="button" key=${id} aria-pressed=${sort === id} onClick=${() => change({ sort: id === "newest" ? null : id })}>${name}</button>`)}</span>
+      <div class="verdict"><h1>Traces</h1>
+        <p>
+          ${data
+            && `${data.total_exact
+              ? plural(data.total, "trace")
+              : `more than ${whole(data.total)} traces`}${chips("traces", query).length || query.q
+              ? " match"
+              : ""}`}</p>
+        <span class="switch" role="group" aria-label="Order">
+          ${Object.entries(SORTS)
+            .map(([id, name]) =>
+              html`<button type="button" key=${id} aria-pressed=${sort === id}
+                onClick=${() => change({ sort: id === "newest" ? null : id })}>${name}</button>`)}</span>
       </div>
       ${(error || failed) && html`<${Trouble} error=${error || failed} />`}
       <section class="panel" aria-label="Traces">
@@ -52,6 +63,9 @@ function List({ query, revision, narrow }) {
 const NoTraces = ({ query }) => html`
   <${Nothing} title="No trace matches">
     ${chips("traces", query).length || query.q
-      ? html`<a class="link" href=${address("traces", { ...shared(query), service: null, environment: null })}>Remove the filters</a> or ${" "}<a class="link" href=${address("traces", { ...query, range: "all", from: null, to: null })}>look in all of time</a>.`
-      : html`<a class="link" href=${address("traces", { ...query, range: "all", from: null, to: null })}>Look in all of time</a>, or see the <a class="link" href="/">overview</a> for what the receiver has heard.`}
+      ? html`<a class="link" href=${address("traces", { ...shared(query), service: null, environment: null })}>Remove the filters</a> or ${" "}
+        <a class="link" href=${address("traces", { ...query, range: "all", from: null, to: null })}>look in all of time</a>.`
+      : html`<a class="link"
+        href=${address("traces", { ...query, range: "all", from: null, to: null })}>Look in all of time</a>, or see the <a class="link"
+        href="/">overview</a> for what the receiver has heard.`}
   <//>`;

@@ -43,7 +43,8 @@ export function TokenBar({ tokens, cost, unpriced }) {
     <p class="dim small">
       ${tokens.cached !== null && `${whole(tokens.cached)} cached · `}${tokens.input === null ? "input not reported" : `${whole(fresh)} input`}
       ${" · "}${tokens.output === null ? "output not reported" : `${whole(tokens.output)} output`} tokens · ${" "}
-      <span class=${cls(cost === null && "warn")} title=${cost === null ? undefined : `$${cost}`}>${money(cost, unpriced ? "not priced" : "cost unknown")}</span>
+      <span class=${cls(cost === null && "warn")} title=${cost === null ? undefined : `$${cost}`}>
+        ${money(cost, unpriced ? "not priced" : "cost unknown")}</span>
       ${extra.length > 0 && html`<br />${extra.join(" · ")}`}
     </p>`;
 }

@@ -57,7 +57,8 @@ export const TopModels = ({ query, revision }) => html`
     none=${html`<${Nothing} title="No model was called in this range" />`}
     lines=${(data) => data.models.map((row) => ({
       key: `${row.provider}/${row.model}/${row.operation}`, href: address("traces", { ...query, model: row.model }), mark: html`<${Mark} kind="llm" />`,
-      head: row.model || "unnamed model", about: `${plural(row.calls, "call")} · ${row.tokens.total === null ? "tokens not reported" : `${count(row.tokens.total)} tokens`}`,
+      head: row.model || "unnamed model",
+        about: `${plural(row.calls, "call")} · ${row.tokens.total === null ? "tokens not reported" : `${count(row.tokens.total)} tokens`}`,
       figure: money(row.cost_usd, row.unpriced_calls ? "not priced" : "unknown"),
     }))} />`;
 
@@ -66,6 +67,8 @@ export const TopUsers = ({ query, revision }) => html`
   <${Brief} title="Who causes the cost" path="top" params=${{ by: "user", sort: "cost", limit: SHOWN }} query=${query} revision=${revision}
     link=${all(query, "conversations", { by: "user" }, "All users")} none=${html`<${Nothing} title="No user is known in this range" />`}
     lines=${(data) => data.top.map((row) => ({
-      key: row.value, href: address("conversations", { ...query, filter: `user:${JSON.stringify(row.value)}` }), mark: html`<${Mark} kind="app" />`, head: short(row.value, 24),
-      about: `${plural(row.count, "trace")} · ${row.tokens === null ? "tokens not reported" : `${count(row.tokens)} tokens`}`, figure: money(row.cost_usd, "unknown"),
+      key: row.value, href: address("conversations", { ...query, filter: `user:${JSON.stringify(row.value)}` }),
+        mark: html`<${Mark} kind="app" />`, head: short(row.value, 24),
+      about: `${plural(row.count, "trace")} · ${row.tokens === null ? "tokens not reported" : `${count(row.tokens)} tokens`}`,
+        figure: money(row.cost_usd, "unknown"),
     }))} />`;

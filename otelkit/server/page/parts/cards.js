@@ -6,7 +6,8 @@ import { Amount } from "./common.js";
 import { Spark } from "./spark.js";
 
 /**
- * @typedef {{label: string, parts: import("../format.js").Parts|null, missing?: string, now?: number|null, before?: number|null, points?: boolean, better?: "lower"|"higher",
+ * @typedef {{label: string, parts: import("../format.js").Parts|null, missing?: string, now?: number|null, before?:
+ *   number|null, points?: boolean, better?: "lower"|"higher",
  *   series?: Array<number|null>, variable?: string, note?: string, title?: string}} Card
  *   `parts` null is unknown, said as `missing`; `points`: a ratio, compared by difference; `note` stands below where nothing is compared
  * @param {{cards: Card[], partial?: boolean}} props
@@ -21,7 +22,8 @@ function One({ card, partial }) {
     <div class="card" title=${card.title}>
       <span class="k">${card.label}</span>
       <span class=${cls("v", !card.parts && "unknown")}>${card.parts ? html`<${Amount} parts=${card.parts} />` : card.missing || "unknown"}</span>
-      <span class=${cls("c", toneOf(card, change))}>${[difference(change, card.points ? "points" : "ratio"), card.note].filter(Boolean).join(" · ") || "\u00a0"}</span>
+      <span class=${cls("c", toneOf(card, change))}>
+        ${[difference(change, card.points ? "points" : "ratio"), card.note].filter(Boolean).join(" · ") || "\u00a0"}</span>
       ${card.series ? html`<${Spark} values=${card.series} variable=${card.variable || "--app"} partial=${partial} />` : html`<span class="spark"></span>`}
     </div>`;
 }

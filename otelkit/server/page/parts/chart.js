@@ -50,13 +50,17 @@ export function Stack(props) {
   const shown = at >= 0 && at < props.times.length ? at : -1;
   return html`
     <div class="legend" aria-live="off">
-      <span class="when">${shown < 0 ? "" : `${clock(props.step)(props.times[shown])}${props.partial && shown === props.times.length - 1 ? ", so far" : ""}`}</span>
+      <span class="when">
+        ${shown < 0 ? "" : `${clock(props.step)(props.times[shown])}${props.partial && shown === props.times.length - 1 ? ", so far" : ""}`}</span>
       ${[...props.layers].reverse().map((layer) => html`
-        <span key=${layer.key}><i style=${{ background: `var(${layer.variable})` }}></i>${layer.label}${shown < 0 ? "" : html` <b>${told(props, layer.values[shown])}</b>`}</span>`)}
+        <span key=${layer.key}><i style=${{ background: `var(${layer.variable})` }}></i>${layer.label}
+          ${shown < 0 ? "" : html` <b>${told(props, layer.values[shown])}</b>`}</span>`)}
     </div>
     <div class="plot-box">
       <div class="plot" ref=${box} role="img" aria-label=${props.label} style=${{ height: `${props.height || 190}px` }}></div>
-      ${spots.map(({ left, top, dot }, at) => html`<a class="spot" key=${at} href=${dot.href} style=${{ left: `${left}px`, top: `${top}px` }} title=${dot.told} aria-label=${dot.told}></a>`)}
+      ${spots.map(({ left, top, dot }, at) =>
+        html`<a class="spot" key=${at} href=${dot.href} style=${{ left: `${left}px`, top: `${top}px` }} title=${dot.told}
+          aria-label=${dot.told}></a>`)}
     </div>`;
 }
 
@@ -72,7 +76,9 @@ function spotsOf(drawn, { dots = [] }) {
 const told = ({ lines, write }, value) => (lines && (value === null || value === undefined) ? "–" : write(value || 0));
 
 /** @param {StackProps} props */
-const drawnData = (props) => (props.lines ? [props.times.map((time) => time / 1000), ...[...props.layers].reverse().map(({ values }) => values)] : stacked(props));
+const drawnData = (props) => (props.lines
+  ? [props.times.map((time) => time / 1000), ...[...props.layers].reverse().map(({ values }) => values)]
+  : stacked(props));
 
 /** Running sums, top layer first: uPlot draws in order, so lower layers cover the higher ones. @param {StackProps} props */
 function stacked({ times, layers }) {
@@ -105,7 +111,8 @@ function options(latest, box, hover, place) {
     padding: [10, lines ? 12 : 0, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { show: false }, drag: { x: zoom, y: false, setScale: false }, focus: { prox: -1 } },
-    scales: { x: { time: true, range: (_, low, high) => [low, bars ? high + step / 1000 : high] }, y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high || 0) * 1.06 || 1] } },
+    scales: { x: { time: true, range: (_, low, high) => [low, bars ? high + step / 1000 : high] },
+      y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high || 0) * 1.06 || 1] } },
     axes: [
       {
         stroke: colour("--ink3"), font: `11px ${style.fontFamily}`, size: AXIS, gap: 6, space: 90,
@@ -121,7 +128,8 @@ function options(latest, box, hover, place) {
       {},
       ...[...layers].reverse().map((layer) => (lines
         ? { label: layer.label, points: { show: lonely }, width: 1.6, stroke: colour(layer.variable), spanGaps: false }
-        : { label: layer.label, paths, points: { show: false }, width: bars ? 0 : 0.6, stroke: surface, fill: mixed(colour(layer.variable), surface), spanGaps: true })),
+        : { label: layer.label, paths, points: { show: false }, width: bars ? 0 : 0.6, stroke: surface,
+          fill: mixed(colour(layer.variable), surface), spanGaps: true })),
     ],
     hooks: {
       setCursor: [(drawn) => hover(drawn.cursor.idx ?? -1)],
@@ -134,7 +142,8 @@ function options(latest, box, hover, place) {
           latest.current.onZoom(from, Math.max(to, from + SHORTEST));
         },
       ],
-      draw: [(drawn) => latest.current.partial && veil(drawn, latest.current, surface), (drawn) => latest.current.dots && place(spotsOf(drawn, latest.current))],
+      draw: [(drawn) => latest.current.partial && veil(drawn, latest.current, surface),
+        (drawn) => latest.current.dots && place(spotsOf(drawn, latest.current))],
     },
   };
 }

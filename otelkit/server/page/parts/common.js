@@ -60,7 +60,8 @@ export const Waiting = ({ rows = 6, className }) => html`
 export const Trouble = ({ error }) => html`
   <div class="notice bad" role="alert">
     <b>${error.status === 0 ? "No connection" : error.status === 404 ? "Not found" : "That did not work"}</b>
-    <span>${error.parameter ? html`<span class="mono">${error.parameter}</span>: ` : ""}${error.message}${error.allowed ? ` Allowed: ${error.allowed.slice(0, 12).join(", ")}.` : ""}</span>
+    <span>${error.parameter ? html`<span class="mono">${error.parameter}</span>: ` : ""}${error.message}
+      ${error.allowed ? ` Allowed: ${error.allowed.slice(0, 12).join(", ")}.` : ""}</span>
   </div>`;
 
 /** Nothing here, and what to do about it. @param {{title: string, children?: any}} props */

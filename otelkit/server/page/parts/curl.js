@@ -28,7 +28,9 @@ function chatRequest(span, of) {
   const host = of["server.address"];
   const port = Number(of["server.port"] || 443);
   // What a sender named is quoted: it is a word for the shell, never a command.
-  const url = host ? quoted(`${port === 443 ? "https:" : "http:"}//${host}${[80, 443].includes(port) ? "" : `:${port}`}/v1/chat/completions`) : '"$OPENAI_BASE_URL/chat/completions"';
+  const url = host
+    ? quoted(`${port === 443 ? "https:" : "http:"}//${host}${[80, 443].includes(port) ? "" : `:${port}`}/v1/chat/completions`)
+    : '"$OPENAI_BASE_URL/chat/completions"';
   const body = { model: of["gen_ai.request.model"] || span.model, messages: span.input.map(message) };
   for (const name of ["temperature", "top_p", "max_tokens", "seed"]) {
     if (of[`gen_ai.request.${name}`] !== undefined) body[name] = of[`gen_ai.request.${name}`];

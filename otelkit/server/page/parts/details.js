@@ -29,7 +29,8 @@ export function Details({ trace, span: given, logs, linked, query }) {
     <div class="tabs" role="tablist" aria-label="About this span">
       ${Object.entries(TABS).map(([id, name]) => html`
         <button type="button" role="tab" key=${id} id=${`tab-${id}`} aria-controls="tab-panel" aria-selected=${tab === id} class=${cls(tab === id && "on")}
-          onClick=${() => change({ tab: id, span: given.span_id }, { replace: true, keepScroll: true })}>${name}${counts[id] && html` <small>${counts[id]}</small>`}</button>`)}
+          onClick=${() => change({ tab: id, span: given.span_id }, { replace: true, keepScroll: true })}>${name}
+            ${counts[id] && html` <small>${counts[id]}</small>`}</button>`)}
     </div>
     <div class="db" id="tab-panel" role="tabpanel" aria-labelledby=${`tab-${tab}`} tabindex="0">
       ${error && html`<${Trouble} error=${error} />`}
@@ -89,7 +90,8 @@ function Failure({ span }) {
   const type = raised[0]?.attributes["exception.type"] || span.attributes?.["error.type"];
   return html`
     <div class="failure">
-      <b title=${type ? String(type) : undefined}>${type ? String(type).split(".").at(-1) : "Failed"}</b>${span.status_message && html`<p dir="auto">${span.status_message}</p>`}
+      <b title=${type ? String(type) : undefined}>${type ? String(type).split(".").at(-1) : "Failed"}</b>
+        ${span.status_message && html`<p dir="auto">${span.status_message}</p>`}
       ${raised.map(({ attributes }, at) => html`<${Raised} key=${at} attributes=${attributes} said=${span.status_message} />`)}
     </div>`;
 }
@@ -103,7 +105,8 @@ const Raised = ({ attributes, said }) => html`
 const AttributesTab = ({ span, linked, query }) => html`
   ${span.status === "error" && html`<${Failure} span=${span} />`}
   <${Facts} rows=${[
-    ["Started", exactTime(span.start)], ["Service", span.service], ["Does", span.step], ["Kind", span.otel_kind], ["Own time", span.self_ms === undefined ? "" : duration(span.self_ms)],
+    ["Started", exactTime(span.start)], ["Service", span.service], ["Does", span.step], ["Kind", span.otel_kind],
+      ["Own time", span.self_ms === undefined ? "" : duration(span.self_ms)],
     ["Waited for", span.critical?.length ? `${duration(span.critical.reduce((sum, [, length]) => sum + length, 0))} of the critical path` : ""],
     ["Clock", span.clock_ms ? `differs by ${duration(Math.abs(span.clock_ms))}; moved into the call that started it` : ""],
     ["Span", html`<${Copy} className="id" text=${span.span_id} label="Copy the span id">${span.span_id}<//>`],
@@ -111,18 +114,25 @@ const AttributesTab = ({ span, linked, query }) => html`
   ${span.duplicate && html`<p class="dim">Another span already counts this call: its tokens and cost are in that one.</p>`}
   <${Attributes} title="Attributes" attributes=${span.attributes} />
   ${(span.events || []).length > 0 && html`<h3>Events</h3>${span.events.map((event, at) => html`
-    <div class="event" key=${at}><b>${event.name}</b> <span class="dim">at ${duration(event.offset_ms)}</span><${Attributes} attributes=${event.attributes} /></div>`)}`}
+    <div class="event" key=${at}><b>${event.name}</b> <span class="dim">at ${duration(event.offset_ms)}</span>
+      <${Attributes} attributes=${event.attributes} /></div>`)}`}
   ${(span.links || []).length > 0 && html`<h3>Links</h3>${span.links.map((link, at) => html`
-    <p key=${at}><a class="link mono" href=${address("traces", { ...query, trace: link.trace_id, span: link.span_id, tab: null })}>${short(link.trace_id)} / ${short(link.span_id)}</a></p>`)}`}
+    <p key=${at}>
+      <a class="link mono" href=${address("traces", { ...query, trace: link.trace_id, span: link.span_id, tab: null })}>
+        ${short(link.trace_id)} / ${short(link.span_id)}</a></p>`)}`}
   ${linked.length > 0 && html`<h3>Linked from</h3>${linked.map((link, at) => html`
-    <p key=${at}><a class="link" href=${address("traces", { ...query, trace: link.trace_id, span: link.span_id, tab: null })}><bdi>${link.name}</bdi></a> <span class="dim">${link.service}, ${exactTime(link.start)}</span></p>`)}`}
+    <p key=${at}>
+      <a class="link" href=${address("traces", { ...query, trace: link.trace_id, span: link.span_id, tab: null })}>
+        <bdi>${link.name}</bdi></a> <span class="dim">${link.service}, ${exactTime(link.start)}</span></p>`)}`}
   <${Attributes} title="Resource" attributes=${span.resource} />
   ${span.scope?.name && html`<p class="dim small">Recorded by ${span.scope.name} ${span.scope.version}</p>`}`;
 
 /** @param {{trace: any, mine: any[], all: any[]}} props */
 const LogsTab = ({ trace, mine, all }) => html`
   ${mine.length ? html`<${LogRows} rows=${mine} brief />` : html`<p class="dim pad">No logs came from this span.</p>`}
-  ${all.length > mine.length && html`<p><a class="link" href=${address("logs", { trace_id: trace.trace_id })}>${`All ${plural(all.length, "log record")} of this trace`}</a></p>`}`;
+  ${all.length > mine.length
+    && html`<p>
+      <a class="link" href=${address("logs", { trace_id: trace.trace_id })}>${`All ${plural(all.length, "log record")} of this trace`}</a></p>`}`;
 
 /** @param {{trace: any, span: any}} props */
 function RawTab({ trace, span }) {
@@ -131,7 +141,8 @@ function RawTab({ trace, span }) {
   const request = requestOf(span);
   return html`
     <div class="raw-tools">
-      <${Copy} text=${text} label="Copy JSON" /><${Copy} text=${curlOf(`${location.origin}/api/traces/${trace.trace_id}/spans/${span.span_id}`)} label="Copy as curl" />
+      <${Copy} text=${text} label="Copy JSON" />
+        <${Copy} text=${curlOf(`${location.origin}/api/traces/${trace.trace_id}/spans/${span.span_id}`)} label="Copy as curl" />
       ${request && html`<${Copy} text=${request} label="Copy its request" />`}
     </div>
     <${Body} text=${text} />`;
@@ -150,7 +161,8 @@ export function RunDetails({ run, spans, onSelect }) {
   const list = (some) => some.map((span) => html`<button type="button" class="member" key=${span.span_id} onClick=${() => onSelect(span.span_id)}>
     <span class="dim">at ${duration(span.offset_ms)}</span><span class="num"><${Duration} ms=${span.duration_ms} /></span></button>`);
   return html`
-    <div class="dh"><h2><${Mark} kind=${run.kind} /><bdi>${members.length} × ${run.name}</bdi></h2><span class="dim nowrap"><${Duration} ms=${run.total} /> in all</span></div>
+    <div class="dh"><h2><${Mark} kind=${run.kind} /><bdi>${members.length} × ${run.name}</bdi></h2>
+      <span class="dim nowrap"><${Duration} ms=${run.total} /> in all</span></div>
     <${Facts} rows=${[
       ["Service", run.service], ["From, to", `${duration(run.from)} – ${duration(run.to)}`], ["Median", duration(lengths[Math.floor(lengths.length / 2)])],
       ["Longest", duration(lengths.at(-1))], ["Failed", run.failed ? plural(run.failed, "span") : "none"], ["Cost", cost === null ? "" : money(cost)],

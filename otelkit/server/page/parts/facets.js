@@ -22,9 +22,11 @@ export function Facets({ page, query, names }) {
   const on = chips(page, query);
   const groups = names.map((name) => ({ name, values: FIXED[name] || data?.[name] || [] }))
     .filter(({ name, values }) => values.length > 1 || on.some((chip) => chip.key === name));
-  const body = groups.map(({ name, values }) => html`<${Group} key=${name} name=${name} values=${values} page=${page} query=${query} on=${on.filter((chip) => chip.key === name)} />`);
+  const body = groups.map(({ name, values }) =>
+    html`<${Group} key=${name} name=${name} values=${values} page=${page} query=${query} on=${on.filter((chip) => chip.key === name)} />`);
   if (wide) return html`<aside class="facets" aria-label="Narrow down">${body}</aside>`;
-  return html`<aside class="facets" aria-label="Narrow down"><details><summary>Narrow down${on.length > 0 ? `: ${plural(on.length, "filter")}` : ""}</summary>${body}</details></aside>`;
+  return html`<aside class="facets" aria-label="Narrow down">
+    <details><summary>Narrow down${on.length > 0 ? `: ${plural(on.length, "filter")}` : ""}</summary>${body}</details></aside>`;
 }
 
 /** @param {{name: string, values: any[], page: string, query: import("../state.js").Query, on: any[]}} props */
@@ -39,11 +41,16 @@ function Group({ name, values, page, query, on }) {
         const chip = on.find(({ value }) => value === one.value);
         return html`
           <li key=${one.value} class=${cls(chip && "on", chip?.negated && "not")}>
-            <button type="button" class="value" aria-pressed=${Boolean(chip && !chip.negated)} title=${one.value} onClick=${() => change(toggled(page, query, name, one.value))}>
-              <bdi>${one.value}</bdi>${one.count !== undefined && html`<small>${count(one.count)}</small><i aria-hidden="true" style=${{ width: `${(one.count / top) * 100}%` }}></i>`}</button>
-            <button type="button" class="without" aria-pressed=${Boolean(chip?.negated)} aria-label=${`Without ${name} ${one.value}`} title="Without" onClick=${() => change(toggled(page, query, name, one.value, true))}>≠</button>
+            <button type="button" class="value" aria-pressed=${Boolean(chip && !chip.negated)} title=${one.value}
+              onClick=${() => change(toggled(page, query, name, one.value))}>
+              <bdi>${one.value}</bdi>
+                ${one.count !== undefined
+                  && html`<small>${count(one.count)}</small><i aria-hidden="true" style=${{ width: `${(one.count / top) * 100}%` }}></i>`}</button>
+            <button type="button" class="without" aria-pressed=${Boolean(chip?.negated)} aria-label=${`Without ${name} ${one.value}`}
+              title="Without" onClick=${() => change(toggled(page, query, name, one.value, true))}>≠</button>
           </li>`;
       })}</ul>
-      ${listed.length > SHOWN && html`<button type="button" class="link small" onClick=${() => setAll(!all)}>${all ? "Fewer" : `${listed.length - SHOWN} more`}</button>`}
+      ${listed.length > SHOWN
+        && html`<button type="button" class="link small" onClick=${() => setAll(!all)}>${all ? "Fewer" : `${listed.length - SHOWN} more`}</button>`}
     </details>`;
 }

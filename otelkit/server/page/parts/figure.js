@@ -12,13 +12,19 @@ const FIGURES = {
   errors: { parts: (figure) => percentParts(figure.value), variable: "--err", to: { page: "traces", status: "error" } },
   latency_p95: { parts: (figure) => durationParts(figure.value, true), variable: "--app", to: { page: "traces", sort: "slowest" } },
   first_token_p50: { parts: (figure) => durationParts(figure.value, true), variable: "--llm", to: { page: "models" } },
-  tokens: { parts: (figure) => ({ ...countParts(figure.value), unit: figure.value === null ? "" : `${countParts(figure.value).unit}/min` }), variable: "--llm", to: { page: "models" } },
-  cost: { parts: (figure, range) => ({ value: money(figure.value), unit: figure.value === null ? "" : inRange(range) }), variable: "--tool", to: { page: "models" } },
+  tokens: { parts: (figure) => ({ ...countParts(figure.value), unit: figure.value === null ? "" : `${countParts(figure.value).unit}/min` }),
+    variable: "--llm", to: { page: "models" } },
+  cost: { parts: (figure, range) => ({ value: money(figure.value), unit: figure.value === null ? "" : inRange(range) }), variable: "--tool",
+    to: { page: "models" } },
 };
 const MISSING = { errors: "no requests", latency_p95: "no requests", first_token_p50: "no streams", tokens: "not reported", cost: "not priced" };
 
 /** @param {{label: string, from: number, to: number}} range */
-const inRange = (range) => (range.label === "custom" || range.label === "all" ? "" : range.label === "auto" ? `in ${duration(range.to - range.from)}` : `in ${range.label.replace(/(\d+)(\w+)/, "$1 $2").replace(" m", " min")}`);
+const inRange = (range) => (range.label === "custom" || range.label === "all"
+  ? ""
+  : range.label === "auto"
+  ? `in ${duration(range.to - range.from)}`
+  : `in ${range.label.replace(/(\d+)(\w+)/, "$1 $2").replace(" m", " min")}`);
 
 /**
  * @param {{figure: any, range: any, query: import("../state.js").Query}} props a figure of `/api/overview`
@@ -42,7 +48,9 @@ const baseline = ({ id, previous, series }) => (previous !== null && id === "cos
 /** @param {any} figure */
 function below(figure) {
   const changed = difference(figure.change, figure.change_unit);
-  const total = figure.total === null || figure.value === null ? "" : `${countParts(figure.total).value}${countParts(figure.total).unit && ` ${countParts(figure.total).unit}`} in all`;
+  const total = figure.total === null || figure.value === null
+    ? ""
+    : `${countParts(figure.total).value}${countParts(figure.total).unit && ` ${countParts(figure.total).unit}`} in all`;
   return [changed, total].filter(Boolean).join(" · ") || "\u00a0";
 }
 

@@ -91,7 +91,8 @@ export function FilterBar({ page, query }) {
       <div class=${cls("search", error && "wrong")} onClick=${() => input.current.focus()}>
         ${chips(page, query).map(({ key: name, value, negated, without }) => html`
           <span class=${cls("chip", negated && "not")} key=${`${negated}${name}${value}`}>${negated && "not "}${name} <b title=${value}>${value}</b>
-            <button type="button" aria-label=${`Remove the filter ${name}`} onClick=${(event) => (event.stopPropagation(), change(without))}>×</button></span>`)}
+            <button type="button" aria-label=${`Remove the filter ${name}`}
+              onClick=${(event) => (event.stopPropagation(), change(without))}>×</button></span>`)}
         <input ref=${input} type="text" value=${text} placeholder=${HINTS[section]} aria-label="Filter" spellcheck=${false}
           autocomplete="off" role="combobox" aria-expanded=${open && offers.length > 0} aria-controls="offers" aria-autocomplete="list"
           aria-invalid=${error ? "true" : undefined} aria-describedby=${error ? "filter-error" : undefined}
@@ -113,7 +114,9 @@ export function FilterBar({ page, query }) {
 /** What cannot be read, underlined where it stands. @param {{error: any}} props */
 const Wrong = ({ error }) => html`
   <div class="hint bad" role="alert" id="filter-error">
-    ${error.typed && html`<span class="mono typed">${error.typed.slice(0, error.at)}<u>${error.typed.slice(error.at, error.until) || "\u00a0"}</u>${error.typed.slice(error.until)}</span>`}
+    ${error.typed
+      && html`<span class="mono typed">${error.typed.slice(0, error.at)}<u>${error.typed.slice(error.at, error.until) || "\u00a0"}</u>
+        ${error.typed.slice(error.until)}</span>`}
     ${sentence(error.message)}${error.allowed ? ` Known: ${error.allowed.slice(0, 24).join(", ")}.` : ""}
   </div>`;
 
@@ -139,7 +142,9 @@ function suggestions(text, keys, facets) {
   if (word && !/^-?[a-z_]*$/.test(word)) return [];
   return keys.filter((known) => known.key.startsWith(word.slice(no.length))).map((known) => ({
     text: `${no}${known.key}:${SIZES.includes(known.kind) ? ">" : ""}`,
-    note: SIZES.includes(known.kind) ? known.about : (known.values || (facets[known.facet] || []).map(({ value }) => value)).slice(0, 3).join(", ") || known.about,
+    note: SIZES.includes(known.kind)
+      ? known.about
+      : (known.values || (facets[known.facet] || []).map(({ value }) => value)).slice(0, 3).join(", ") || known.about,
     whole: false,
   }));
 }

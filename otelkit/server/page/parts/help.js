@@ -16,6 +16,9 @@ export function Help({ title, keys, onClose }) {
   return html`
     <dialog class="help" ref=${dialog} aria-label=${title} onClose=${onClose} onClick=${(event) => event.target === dialog.current && dialog.current.close()}>
       <div class="dh"><h2>${title}</h2><button type="button" class="btn" onClick=${() => dialog.current.close()}>Close</button></div>
-      <dl>${keys.map(([names, meaning]) => html`<dt key=${names}>${names.split(" ").map((name, at) => html`<kbd key=${at}>${name}</kbd>`)}</dt><dd key=${`${names}=`}>${meaning}</dd>`)}</dl>
+      <dl>
+        ${keys.map(([names, meaning]) =>
+          html`<dt key=${names}>${names.split(" ").map((name, at) => html`<kbd key=${at}>${name}</kbd>`)}</dt>
+            <dd key=${`${names}=`}>${meaning}</dd>`)}</dl>
     </dialog>`;
 }

@@ -23,9 +23,12 @@ export function Login() {
   return html`
     <form class="login" onSubmit=${submit}>
       <h1>Log in</h1>
-      <p class="dim">This server answers to whoever holds its token: the value of <code>OTELKIT_TOKEN</code> or <code>OTELKIT_READ_TOKEN</code> where it was started.</p>
+      <p
+        class="dim">This server answers to whoever holds its token:
+          the value of <code>OTELKIT_TOKEN</code> or <code>OTELKIT_READ_TOKEN</code> where it was started.</p>
       <input type="text" name="username" value="otelkit" autocomplete="username" hidden />
-      <label>Token <input name="token" type="password" autocomplete="current-password" required minlength="16" autofocus aria-describedby="login-trouble" /></label>
+      <label>Token <input name="token" type="password" autocomplete="current-password" required minlength="16" autofocus
+        aria-describedby="login-trouble" /></label>
       <p id="login-trouble" class="err" role="alert">${trouble}</p>
       <button class="btn" disabled=${busy}>Log in</button>
     </form>`;

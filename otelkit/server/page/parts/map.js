@@ -8,7 +8,8 @@ import { Mark } from "./common.js";
 const ROW = 66;
 const BAD = 0.01; // from this share of failures on a line is red
 const KINDS = { entry: "app", service: "app", llm: "llm", retrieval: "retrieval", tool: "tool", db: "db", external: "app" };
-const WORDS = { entry: "from outside", service: "service", llm: "model provider", retrieval: "data source", tool: "tool", db: "database", external: "called, sends no spans" };
+const WORDS = { entry: "from outside", service: "service", llm: "model provider", retrieval: "data source", tool: "tool", db: "database",
+  external: "called, sends no spans" };
 const OUTSIDE = ["external", "db", "retrieval", "tool", "llm"];
 
 /**
@@ -30,7 +31,9 @@ export function Map({ map, query }) {
           const [[x1, y1], [x2, y2]] = [spot(edge.from), spot(edge.to)];
           const bend = Math.max(4, Math.abs(x2 - x1) / 2);
           const lit = near && (edge.from === near || edge.to === near);
-          return html`<path key=${`${edge.from}>${edge.to}`} class=${cls(edge.error_ratio >= BAD && "bad", lit && "lit", near && !lit && "far")} style=${{ strokeWidth: 1 + 2.5 * Math.sqrt(edge.calls / most) }}
+          return html`<path key=${`${edge.from}>${edge.to}`}
+            class=${cls(edge.error_ratio >= BAD && "bad", lit && "lit", near && !lit && "far")}
+            style=${{ strokeWidth: 1 + 2.5 * Math.sqrt(edge.calls / most) }}
             d=${`M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`} />`;
         })}
       </svg>
@@ -42,12 +45,20 @@ export function Map({ map, query }) {
 function Node({ node, at, map, query, near, onNear }) {
   const { called } = node;
   const beside = near && near !== node.id && !map.edges.some(({ from, to }) => (from === near && to === node.id) || (to === near && from === node.id));
-  const told = called ? `${nameOf(node)}, ${WORDS[node.kind]}: ${plural(called.calls, "call")}, ${percent(called.error_ratio)} failed, p95 ${duration(called.p95_ms)}` : "Requests from outside";
+  const told = called
+    ? `${nameOf(node)}, ${WORDS[node.kind]}: ${plural(called.calls, "call")}, ${percent(called.error_ratio)} failed, p95 ${duration(called.p95_ms)}`
+    : "Requests from outside";
   return html`
-    <a class=${cls("node", node.kind, called?.error_ratio >= BAD && "bad", beside && "far")} style=${{ left: `${at[0]}%`, top: `${at[1]}px` }} href=${leads(node, query)} title=${told}
+    <a class=${cls("node", node.kind, called?.error_ratio >= BAD && "bad", beside && "far")}
+      style=${{ left: `${at[0]}%`, top: `${at[1]}px` }} href=${leads(node, query)} title=${told}
       onMouseEnter=${() => onNear(node.id)} onFocus=${() => onNear(node.id)} onBlur=${() => onNear("")}>
       <span class="q"><${Mark} kind=${KINDS[node.kind]} /><bdi>${nameOf(node)}</bdi></span>
-      <small>${called ? html`${joined(rateParts(called.per_s))}${called.errors > 0 && html` · <span class=${cls(called.error_ratio >= BAD && "err")}>${percent(called.error_ratio)}</span>`} · ${duration(called.p95_ms)}` : WORDS.entry}</small>
+      <small>
+        ${called
+          ? html`${joined(rateParts(called.per_s))}
+            ${called.errors > 0
+              && html` · <span class=${cls(called.error_ratio >= BAD && "err")}>${percent(called.error_ratio)}</span>`} · ${duration(called.p95_ms)}`
+          : WORDS.entry}</small>
     </a>`;
 }
 

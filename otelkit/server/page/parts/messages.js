@@ -26,7 +26,9 @@ export function Messages({ span }) {
   const told = given.filter(({ role }) => role !== "system");
   return html`
     <div class="transcript">
-      ${system.length > 0 && html`<details class="msg system"><summary>system instructions</summary>${system.map((message, at) => html`<${Body} key=${at} text=${message.text} />`)}</details>`}
+      ${system.length > 0
+        && html`<details class="msg system"><summary>system instructions</summary>
+          ${system.map((message, at) => html`<${Body} key=${at} text=${message.text} />`)}</details>`}
       ${told.map((message, at) => html`<${Message} key=${`in${at}`} message=${message} called=${called} span=${span} />`)}
       ${returned.map((message, at) => html`<${Message} key=${`out${at}`} message=${message} called=${called} span=${span} answer />`)}
     </div>`;
@@ -41,7 +43,9 @@ function Message({ message, called, span, answer }) {
       <div class="r">${role}${name && html` · <bdi>${name}</bdi>`}</div>
       ${message.text && html`<${Body} text=${message.text} />`}
       ${message.tool_calls.map((call, at) => html`
-        <div class="call" key=${at}><span class="r">calls <bdi>${call.name}</bdi>${call.id && html` <span class="dim">${short(call.id, 12)}</span>`}</span><${Body} text=${call.arguments || "{}"} /></div>`)}
+        <div class="call" key=${at}>
+          <span class="r">calls <bdi>${call.name}</bdi>${call.id && html` <span class="dim">${short(call.id, 12)}</span>`}</span>
+          <${Body} text=${call.arguments || "{}"} /></div>`)}
     </div>`;
 }
 
@@ -53,7 +57,11 @@ export function Body({ text }) {
   const shown = open || laid.length <= LONG ? laid : `${laid.slice(0, LONG)}…`;
   return html`
     <div class=${json ? "text mono" : "text"} dir="auto">${shown}</div>
-    ${laid.length > LONG && html`<span class="more"><button type="button" class="link" onClick=${() => setOpen(!open)}>${open ? "Show less" : `Show all ${laid.length.toLocaleString("en")} characters`}</button> · <${Copy} className="link" text=${text} /></span>`}`;
+    ${laid.length > LONG
+      && html`<span class="more">
+        <button type="button" class="link" onClick=${() => setOpen(!open)}>
+          ${open ? "Show less" : `Show all ${laid.length.toLocaleString("en")} characters`}</button> · <${Copy} className="link"
+          text=${text} /></span>`}`;
 }
 
 /** @param {{span: any}} props */

@@ -40,10 +40,15 @@ export function Minimap({ spans, length, window: seen, onZoom }) {
   };
   const shown = drag ? [...drag].sort((one, other) => one - other) : seen && [seen[0] / length, seen[1] / length];
   return html`
-    <div class="minimap" role="img" aria-label=${`The whole trace, ${duration(length)}${seen ? `; shown is ${duration(seen[0])} to ${duration(seen[1])}` : ""}`} title="Drag to look closer, double-click to see all"
-      onPointerDown=${down} onPointerMove=${(event) => drag && setDrag([drag[0], place(event)])} onPointerUp=${up} onPointerCancel=${() => setDrag(null)} onDblClick=${() => onZoom(null)}>
+    <div class="minimap" role="img"
+      aria-label=${`The whole trace, ${duration(length)}${seen ? `; shown is ${duration(seen[0])} to ${duration(seen[1])}` : ""}`}
+      title="Drag to look closer, double-click to see all"
+      onPointerDown=${down} onPointerMove=${(event) => drag && setDrag([drag[0], place(event)])} onPointerUp=${up}
+        onPointerCancel=${() => setDrag(null)} onDblClick=${() => onZoom(null)}>
       <canvas ref=${canvas} height=${HEIGHT}></canvas>
-      ${shown && html`<i class="veil" style=${{ left: 0, width: `${shown[0] * 100}%` }}></i><i class="veil" style=${{ left: `${shown[1] * 100}%`, right: 0 }}></i>
+      ${shown
+        && html`<i class="veil" style=${{ left: 0, width: `${shown[0] * 100}%` }}></i>
+          <i class="veil" style=${{ left: `${shown[1] * 100}%`, right: 0 }}></i>
         <i class="seen" style=${{ left: `${shown[0] * 100}%`, width: `${(shown[1] - shown[0]) * 100}%` }}></i>`}
     </div>`;
 }

@@ -23,7 +23,8 @@ export function Palette({ pages }) {
     return true;
   });
   return html`
-    <button type="button" class="btn jump" aria-haspopup="dialog" title="Go anywhere" onClick=${() => setOpen(true)}>Go to <kbd>${/Mac|iP/.test(navigator.platform) ? "⌘" : "Ctrl "}K</kbd></button>
+    <button type="button" class="btn jump" aria-haspopup="dialog" title="Go anywhere"
+      onClick=${() => setOpen(true)}>Go to <kbd>${/Mac|iP/.test(navigator.platform) ? "⌘" : "Ctrl "}K</kbd></button>
     ${open && html`<${Sheet} pages=${pages} onClose=${() => setOpen(false)} />`}`;
 }
 
@@ -61,12 +62,14 @@ function Sheet({ pages, onClose }) {
   useEffect(() => dialog.current.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" }), [chosen]);
   return html`
     <dialog class="palette" ref=${dialog} aria-label="Go to" onClose=${onClose} onClick=${(event) => event.target === dialog.current && dialog.current.close()}>
-      <input type="text" placeholder="A page, a model, a tool, a user, a trace id …" aria-label="Go to" role="combobox" aria-expanded="true" aria-controls="palette-list"
+      <input type="text" placeholder="A page, a model, a tool, a user, a trace id …" aria-label="Go to" role="combobox" aria-expanded="true"
+        aria-controls="palette-list"
         aria-activedescendant=${entries[chosen] ? `palette-${chosen}` : undefined} spellcheck=${false} autocomplete="off"
         value=${text} onInput=${(event) => (setText(event.currentTarget.value), setAt(0))} />
       <div id="palette-list" role="listbox" aria-label="Where to">
         ${entries.map((entry, place) => html`
-          <div key=${entry.group + entry.name} id=${`palette-${place}`} role="option" aria-selected=${place === chosen} onMouseMove=${() => setAt(place)} onClick=${() => act(entry)}>
+          <div key=${entry.group + entry.name} id=${`palette-${place}`} role="option" aria-selected=${place === chosen}
+            onMouseMove=${() => setAt(place)} onClick=${() => act(entry)}>
             <span class="dim">${entry.group}</span><b>${entry.name}</b>${entry.hint && html`<span class="dim">${entry.hint}</span>`}
           </div>`)}
       </div>
@@ -80,7 +83,8 @@ function allEntries(pages, facets) {
   return [
     ...pages.map(({ path, name }) => ({ group: "Page", name, act: () => go(address(path, shared(query))) })),
     ...Object.entries(RANGES).map(([range, name]) => ({ group: "Time", name, act: () => change({ range, from: null, to: null }) })),
-    { group: "Do", name: query.live === "off" ? "Go on live" : "Pause", act: () => change({ live: query.live === "off" ? null : "off" }, { replace: true, keepScroll: true }) },
+    { group: "Do", name: query.live === "off" ? "Go on live" : "Pause",
+      act: () => change({ live: query.live === "off" ? null : "off" }, { replace: true, keepScroll: true }) },
     { group: "Do", name: "Copy this address", act: () => void navigator.clipboard?.writeText(location.href) },
     ...Object.entries(FACETS).flatMap(([facet, [page, group]]) => (facets[facet] || []).map(({ value, count: times }) => ({
       group, name: value, hint: `${times}×`, act: () => go(address(page, { ...shared(query), [facet]: value })),

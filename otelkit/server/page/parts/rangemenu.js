@@ -31,7 +31,8 @@ export function RangeMenu({ query }) {
   const label = custom ? `${hour(Number(query.from))} – ${hour(Number(query.to))}` : query.range in RANGES ? RANGES[query.range] : RANGES[""];
   return html`
     <div class="menu" ref=${box}>
-      <button type="button" class="btn" title=${custom || query.range ? undefined : "The last hour that holds data"} aria-haspopup="true" aria-expanded=${open} onClick=${() => setOpen(!open)}>${label}</button>
+      <button type="button" class="btn" title=${custom || query.range ? undefined : "The last hour that holds data"} aria-haspopup="true"
+        aria-expanded=${open} onClick=${() => setOpen(!open)}>${label}</button>
       ${open && html`<div class="sheet">
         ${Object.entries(RANGES).map(([range, name]) => html`
           <a key=${range} class=${cls(!custom && (query.range || "") === range && "on")} onClick=${() => setOpen(false)}

@@ -4,7 +4,8 @@
 const RUN = 5;
 
 /**
- * @typedef {{id: string, places: number[], name: string, service: string, kind: string, from: number, to: number, total: number, failed: number, parent: number}} Run
+ * @typedef {{id: string, places: number[], name: string, service: string, kind: string, from: number, to: number,
+ *   total: number, failed: number, parent: number}} Run
  * @typedef {{id: string, span: any|null, run: Run|null, at: number, depth: number, open: boolean|null}} Row
  *   `at` is the place of the span, or of the run's first one; `open` is null where there is nothing below
  * @typedef {{children: number[][], runs: Map<number, Run>, tokens: Array<number|null>, cost: Array<number|null>, place: Map<string, number>}} Shape
@@ -101,7 +102,13 @@ export function rowsOf(spans, shape, { closed, opened, selected }) {
   return rows;
 }
 
-/** The place after (or before) `at` whose span is wanted, around the end; -1 for none. @param {number} count @param {number} at @param {1|-1} step @param {(at: number) => boolean} wanted */
+/**
+ * The place after (or before) `at` whose span is wanted, around the end; -1 for none.
+ * @param {number} count
+ * @param {number} at
+ * @param {1|-1} step
+ * @param {(at: number) => boolean} wanted
+ */
 export function nextPlace(count, at, step, wanted) {
   for (let far = 1; far <= count; far++) {
     const place = (((at + far * step) % count) + count) % count;

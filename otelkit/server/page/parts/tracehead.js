@@ -53,7 +53,8 @@ export function Heading({ trace, spans, logs, linked, query }) {
 }
 
 /** @param {any[]} facts */
-const listed = (facts) => facts.filter(Boolean).map((fact, at) => html`${at > 0 && html`<span class="sep" key=${`s${at}`} aria-hidden="true"> · </span>`}<span key=${at}>${fact}</span>`);
+const listed = (facts) => facts.filter(Boolean)
+  .map((fact, at) => html`${at > 0 && html`<span class="sep" key=${`s${at}`} aria-hidden="true"> · </span>`}<span key=${at}>${fact}</span>`);
 
 /** @param {any} trace @param {any[]} logs @param {import("../state.js").Query} query */
 function figures(trace, logs, query) {
@@ -63,17 +64,35 @@ function figures(trace, logs, query) {
     html`<span class="strong"><${Duration} ms=${trace.duration_ms} /></span>`,
     plural(trace.spans, "span"),
     tokensOf(trace) && (tokens === null ? "tokens not reported" : `${tokensOf(trace)} tokens`),
-    costOf(trace) && html`<span title=${trace.cost_usd === null ? undefined : `$${trace.cost_usd}`}>${trace.cost_usd === null ? (trace.unpriced.length ? "not priced" : "cost unknown") : `${money(trace.cost_usd)}${trace.unpriced.length ? ", partial" : ""}`}</span>`,
+    costOf(trace)
+      && html`<span title=${trace.cost_usd === null ? undefined : `$${trace.cost_usd}`}>
+        ${trace.cost_usd === null
+          ? (trace.unpriced.length ? "not priced" : "cost unknown")
+          : `${money(trace.cost_usd)}${trace.unpriced.length ? ", partial" : ""}`}</span>`,
     trace.user && html`<a class="plain" href=${narrowed({ user: trace.user })}>user ${short(trace.user)}</a>`,
-    trace.conversation && html`<a class="plain" href=${address("conversations", { ...shared(query), id: trace.conversation })}>conversation ${short(trace.conversation)}</a>`,
-    logs.length > 0 && html`<a class="plain" href=${address("logs", { trace_id: trace.trace_id })}>${logs.length < MOST_LOGS ? plural(logs.length, "log record") : `${MOST_LOGS} log records or more`}</a>`,
+    trace.conversation
+      && html`<a class="plain"
+        href=${address("conversations", { ...shared(query), id: trace.conversation })}>conversation ${short(trace.conversation)}</a>`,
+    logs.length > 0
+      && html`<a class="plain" href=${address("logs", { trace_id: trace.trace_id })}>
+        ${logs.length < MOST_LOGS ? plural(logs.length, "log record") : `${MOST_LOGS} log records or more`}</a>`,
     html`<span title=${moment(trace.start)}>${started(trace.start)}</span>`,
   ];
 }
 
-/** To the first traces of a list, and how many more there are: null says more than these. @param {any[]} links @param {import("../state.js").Query} query @param {number|null} count */
+/**
+ * To the first traces of a list, and how many more there are: null says more than these.
+ * @param {any[]} links
+ * @param {import("../state.js").Query} query
+ * @param {number|null} count
+ */
 const ways = (links, query, count) => html`
-  ${links.slice(0, 3).map((link, at) => html`${at > 0 && ", "}<a class="link mono" key=${at} title=${link.title} href=${address("traces", { ...query, trace: link.trace_id, ...ELSEWHERE, span: link.span_id })}>${short(link.trace_id)}</a>`)}${count === null ? " and many more" : count > 3 && ` and ${count - 3} more`}`;
+  ${links.slice(0, 3)
+    .map((link, at) =>
+      html`${at > 0 && ", "}
+        <a class="link mono" key=${at} title=${link.title}
+          href=${address("traces", { ...query, trace: link.trace_id, ...ELSEWHERE, span: link.span_id })}>${short(link.trace_id)}</a>`)}
+    ${count === null ? " and many more" : count > 3 && ` and ${count - 3} more`}`;
 
 /** @param {any} trace @param {any[]} spans @param {any[]} linked @param {import("../state.js").Query} query */
 function about(trace, spans, linked, query) {
@@ -83,11 +102,15 @@ function about(trace, spans, linked, query) {
   const links = spans.flatMap(({ links: some }) => some || []);
   return [
     trace.status === "error" && html`<span class="err">${trace.error || "failed"}</span>`,
-    html`<bdi>${[trace.name === trace.title ? "" : trace.name, trace.services.join(", "), trace.environment, trace.models.join(", ")].filter(Boolean).join(" · ")}</bdi>`,
+    html`<bdi>
+      ${[trace.name === trace.title ? "" : trace.name, trace.services.join(", "), trace.environment, trace.models.join(", ")].filter(Boolean)
+        .join(" · ")}</bdi>`,
     html`<${Copy} className="id" text=${trace.trace_id} label="Copy the trace id">${short(trace.trace_id)}<//>`,
     !trace.complete && "not complete yet: its first span has not arrived",
     lost > 0 && trace.complete && `${plural(lost, "span")} whose parent has not arrived`,
-    moved.size > 0 && html`<span title="Spans that began before they were called, by their own clock, are moved into the call that started them">${[...moved].map(([service, by]) => `the clock of ${service} differs by ${duration(by)}`).join(", ")}</span>`,
+    moved.size > 0
+      && html`<span title="Spans that began before they were called, by their own clock, are moved into the call that started them">
+        ${[...moved].map(([service, by]) => `the clock of ${service} differs by ${duration(by)}`).join(", ")}</span>`,
     links.length > 0 && html`linked to ${ways(links, query, links.length)}`,
     linked.length > 0 && html`linked from ${ways(linked, query, linked.length < MOST_LINKED ? linked.length : null)}`,
     trace.unreported_calls > 0 && `${plural(trace.unreported_calls, "call")} reported no tokens`,

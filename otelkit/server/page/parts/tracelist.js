@@ -14,7 +14,10 @@ export const ELSEWHERE = { span: null, tab: null, find: null, zoom: null };
  */
 export const TraceList = ({ rows, query, selected, heads, narrow }) => html`
   <div class=${cls("traces", narrow && "narrow")}>
-    ${heads && html`<div class="tr heads" aria-hidden="true"><span></span><span>Asked and answered</span><span>Where the time went</span><span class="num">Time</span><span class="num">Tokens</span><span class="num">Cost</span><span class="num when">Started</span></div>`}
+    ${heads
+      && html`<div class="tr heads" aria-hidden="true"><span></span><span>Asked and answered</span><span>Where the time went</span>
+        <span class="num">Time</span><span class="num">Tokens</span><span class="num">Cost</span>
+        <span class="num when">Started</span></div>`}
     ${rows.map((row) => html`<${Row} key=${row.trace_id} row=${row} query=${query} on=${row.trace_id === selected} />`)}
   </div>`;
 
@@ -22,7 +25,8 @@ export const TraceList = ({ rows, query, selected, heads, narrow }) => html`
 function Row({ row, query, on }) {
   const bad = row.status === "error";
   return html`
-    <a class=${cls("tr", on && "on")} data-row href=${address("traces", { ...query, trace: row.trace_id, ...ELSEWHERE })} aria-current=${on ? "true" : undefined}>
+    <a class=${cls("tr", on && "on")} data-row href=${address("traces", { ...query, trace: row.trace_id, ...ELSEWHERE })}
+      aria-current=${on ? "true" : undefined}>
       <${Dot} tone=${bad ? "bad" : row.complete ? "good" : "open"} label=${bad ? "failed" : row.complete ? "ok" : "still running, or its first span is lost"} />
       <span class="what">
         <span class="q"><bdi>${row.title}</bdi>${row.output && row.input && html`<span class="a"> → <bdi>${row.output}</bdi></span>`}</span>
@@ -31,7 +35,9 @@ function Row({ row, query, on }) {
       <${SplitBar} split=${row.split} />
       <span class="num strong"><${Duration} ms=${row.duration_ms} /></span>
       <span class="num dim" title=${row.unreported_calls ? `${plural(row.unreported_calls, "call")} reported no tokens` : undefined}>${tokensOf(row)}</span>
-      <span class="num dim" title=${row.unpriced.length ? `no price for ${row.unpriced.map(nameOf).join(", ")}` : row.cost_usd === null ? undefined : `$${row.cost_usd}`}>${costOf(row)}</span>
+      <span class="num dim"
+        title=${row.unpriced.length ? `no price for ${row.unpriced.map(nameOf).join(", ")}` : row.cost_usd === null ? undefined : `$${row.cost_usd}`}>
+        ${costOf(row)}</span>
       <span class="num dim when" title=${moment(row.start)}>${time(row.start)}</span>
     </a>`;
 }

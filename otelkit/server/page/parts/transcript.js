@@ -18,7 +18,12 @@ export function Transcript({ id, query, revision }) {
   const agents = data.turns.filter(({ step }) => step === "agent").length;
   return html`
     <div class="talk">
-      ${!data.captured && html`<div class="notice warn off"><span><b>What was said was not recorded.</b> Content is off unless the service sets <code>OTELKIT_CAPTURE_CONTENT=true</code>. Times, tokens and cost are below.</span><${Copy} className="btn" text="OTELKIT_CAPTURE_CONTENT=true" /></div>`}
+      ${!data.captured
+        && html`<div class="notice warn off">
+          <span>
+            <b>What was said was not recorded.</b> Content is off unless the service sets <code>OTELKIT_CAPTURE_CONTENT=true</code>. Times,
+              tokens and cost are below.</span>
+          <${Copy} className="btn" text="OTELKIT_CAPTURE_CONTENT=true" /></div>`}
       ${data.turns.filter(({ step }) => step !== "agent" || agents > 1).map((turn) => html`<${Turn} key=${turn.span_id} turn=${turn} query=${query} />`)}
       ${data.total > data.turns.length && html`<p class="dim pad">The first ${data.turns.length} of ${plural(data.total, "turn")} are shown.</p>`}
     </div>`;
@@ -27,7 +32,8 @@ export function Transcript({ id, query, revision }) {
 /** @param {{turn: any, query: import("../state.js").Query}} props */
 function Turn({ turn, query }) {
   const to = address("traces", { ...query, span: turn.span_id, view: null, tab: null });
-  if (turn.step === "agent") return html`<a class="agent" href=${to}><${Mark} kind="app" /><bdi>${turn.name}</bdi> <span class="dim">at ${duration(turn.offset_ms)}, <${Duration} ms=${turn.duration_ms} /></span></a>`;
+  if (turn.step === "agent") return html`<a class="agent" href=${to}><${Mark} kind="app" />
+    <bdi>${turn.name}</bdi> <span class="dim">at ${duration(turn.offset_ms)}, <${Duration} ms=${turn.duration_ms} /></span></a>`;
   return html`
     <article class=${cls("turn", `k-${turn.kind}`, turn.status === "error" && "bad")} aria-label=${turn.name}>
       <div class="said">
@@ -39,7 +45,12 @@ function Turn({ turn, query }) {
         <span><${Mark} kind=${turn.kind} /><bdi>${turn.model || turn.tool || turn.name}</bdi></span>
         <span class="dim">at ${duration(turn.offset_ms)} · <${Duration} ms=${turn.duration_ms} /></span>
         ${turn.first_token_ms !== null && html`<span class="dim">first token after ${duration(turn.first_token_ms)}</span>`}
-        ${turn.step === "llm" && html`<span class="dim">${turn.tokens?.total === null || !turn.tokens ? "tokens not reported" : `${count(turn.tokens.input)} → ${count(turn.tokens.output)} tokens`} · ${money(turn.cost_usd, turn.unpriced ? "not priced" : "cost unknown")}</span>`}
+        ${turn.step === "llm"
+          && html`<span class="dim">
+            ${turn.tokens?.total === null || !turn.tokens
+              ? "tokens not reported"
+              : `${count(turn.tokens.input)} → ${count(turn.tokens.output)} tokens`} · ${money(turn.cost_usd, turn.unpriced ? "not priced"
+                : "cost unknown")}</span>`}
       </a>
     </article>`;
 }
@@ -59,7 +70,9 @@ function Said({ message }) {
 
 /** A tool or a retrieval: what it was asked and what it found, folded. @param {{turn: any}} props */
 function Work({ turn }) {
-  const labels = turn.step === "retrieval" ? { input: "query", user: "query", documents: "documents" } : { input: "arguments", tool: "result", output: "result" };
+  const labels = turn.step === "retrieval"
+    ? { input: "query", user: "query", documents: "documents" }
+    : { input: "arguments", tool: "result", output: "result" };
   return html`
     <div class="work"><b><bdi>${turn.tool || turn.name}</bdi></b>
       ${turn.messages.map((message, at) => html`<${Folded} key=${at} label=${labels[message.role] || message.role} text=${message.text} />`)}
@@ -73,5 +86,6 @@ const SHORT = 90;
 function Folded({ label, text }) {
   const line = text.replace(/\s+/g, " ");
   if (pretty(text).length <= SHORT) return html`<div class="fact"><span class="r">${label}</span> <${Body} text=${text} /></div>`;
-  return html`<details class="fact"><summary><span class="r">${label}</span> <span class="line">${line.slice(0, 160)}</span></summary><${Body} text=${text} /></details>`;
+  return html`<details class="fact"><summary><span class="r">${label}</span> <span class="line">${line.slice(0, 160)}</span></summary>
+    <${Body} text=${text} /></details>`;
 }

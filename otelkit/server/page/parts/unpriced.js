@@ -16,7 +16,8 @@ export function Unpriced({ unpriced, unreported = 0 }) {
         <p><b>${unpriced.length === 1 ? "1 model has no price:" : `${unpriced.length} models have no price:`}</b>${" "}
           ${plural(calls, "call")}, ${count(tokens)} tokens. Their cost is unknown and not in the totals.</p>
         <p class="names">${unpriced.slice(0, 12).map((one) => html`
-          <button type="button" class="btn" key=${`${one.provider}/${one.model}`} aria-expanded=${setting === one} onClick=${() => setSetting(setting === one ? null : one)}>
+          <button type="button" class="btn" key=${`${one.provider}/${one.model}`} aria-expanded=${setting === one}
+            onClick=${() => setSetting(setting === one ? null : one)}>
             <span class="mono"><bdi>${one.provider ? `${one.provider}/` : ""}${one.model}</bdi></span> <span class="link">Set a price</span></button>`)}</p>
         ${setting && html`<${PriceForm} key=${`${setting.provider}/${setting.model}`} price=${setting} onDone=${() => setSetting(null)} />`}`}
       ${unreported > 0 && html`<p><b>${plural(unreported, "call")}</b> reported no tokens, so tokens and cost are higher than shown.</p>`}

@@ -52,11 +52,16 @@ export function Waterfall(props) {
   const [from, to] = seen;
   const service = spans[0]?.service;
   return html`
-    <div class="ruler" aria-hidden="true"><span></span><span class="ticks">${QUARTERS.map((part) => html`<i key=${part} style=${{ left: `${part * 100}%` }}>${from + part ? duration(from + (to - from) * part) : "0"}</i>`)}</span><span></span></div>
+    <div class="ruler" aria-hidden="true"><span></span>
+      <span class="ticks">
+        ${QUARTERS.map((part) =>
+          html`<i key=${part} style=${{ left: `${part * 100}%` }}>${from + part ? duration(from + (to - from) * part) : "0"}</i>`)}</span>
+      <span></span></div>
     <div class="wf" ref=${box} role="tree" aria-label="Spans">
       <div style=${{ height: `${rows.length * ROW}px`, paddingTop: `${first * ROW}px` }}>
         ${rows.slice(first, last).map((row) => html`
-          <${row.run ? RunRow : SpanRow} key=${row.id} row=${row} window=${seen} on=${row.id === selected} hit=${isHit(row, spans, hits)} heat=${heat} hottest=${hottest} path=${path}
+          <${row.run ? RunRow : SpanRow} key=${row.id} row=${row} window=${seen} on=${row.id === selected} hit=${isHit(row, spans, hits)}
+            heat=${heat} hottest=${hottest} path=${path}
             shape=${shape} service=${service} spans=${spans} onSelect=${onSelect} onToggle=${toggle} />`)}
       </div>
     </div>`;
@@ -134,7 +139,10 @@ function bringIntoSight(box, at) {
   else if (top + ROW > box.scrollTop + box.clientHeight) box.scrollTop = top - box.clientHeight + ROW * 3;
 }
 
-/** @param {{row: import("./rows.js").Row, depth?: number, on: boolean, bad: boolean, className: string, open: boolean|null, onSelect: (id: string) => void, title: string, children: any}} props */
+/**
+ * @param {{row: import("./rows.js").Row, depth?: number, on: boolean, bad: boolean, className: string, open:
+ *   boolean|null, onSelect: (id: string) => void, title: string, children: any}} props
+ */
 const Line = ({ row, on, bad, className, onSelect, title, children: [name, bar, amount] }) => html`
   <div class=${cls("sp", on && "on", bad && "bad", className)} role="treeitem" tabindex=${on ? 0 : -1} aria-level=${row.depth + 1}
     aria-selected=${on} aria-expanded=${row.open === null ? undefined : row.open} id=${`span-${row.id}`} onClick=${() => onSelect(row.id)}>
@@ -150,7 +158,8 @@ function SpanRow({ row, window: seen, on, hit, heat, hottest, path, shape, servi
   const parent = span.parent >= 0 ? spans[span.parent] : null;
   const inside = shape.children[row.at].length;
   const name = html`
-    <${Mark} kind=${span.kind} />${bad && html`<b class="err"><span aria-hidden="true">!</span><span class="sr">failed</span></b>`}<bdi class=${cls(hit && "hit")}>${span.name}</bdi>
+    <${Mark} kind=${span.kind} />${bad && html`<b class="err"><span aria-hidden="true">!</span><span class="sr">failed</span></b>`}
+      <bdi class=${cls(hit && "hit")}>${span.name}</bdi>
     ${notes(span, parent, service).map(([text, why]) => html`<em key=${text} title=${why}>${text}</em>`)}
     ${inside > 0 && html`<${Fold} row=${row} onToggle=${onToggle}>${row.open ? "−" : `+${inside}`}<//>`}`;
   return html`
@@ -161,7 +170,13 @@ function SpanRow({ row, window: seen, on, hit, heat, hottest, path, shape, servi
     <//>`;
 }
 
-/** What is unusual about a span, in two words and in full. @param {any} span @param {any} parent @param {string} service @returns {Array<[string, string|undefined]>} */
+/**
+ * What is unusual about a span, in two words and in full.
+ * @param {any} span
+ * @param {any} parent
+ * @param {string} service
+ * @returns {Array<[string, string|undefined]>}
+ */
 function notes(span, parent, service) {
   /** @type {Array<[string, string|undefined]>} */
   const found = [];
@@ -171,26 +186,31 @@ function notes(span, parent, service) {
   if (Math.abs(span.clock_ms || 0) >= CLOCK_MS && span.clock_ms !== parent?.clock_ms) {
     found.push([`clock differs by ${duration(Math.abs(span.clock_ms))}`, "By its own clock it began before it was called; here it is moved into the call"]);
   }
-  if (parent && span.offset_ms > parent.offset_ms + parent.duration_ms + 0.001) found.push(["after its parent", "It began when the span that started it had ended"]);
+  if (parent
+    && span.offset_ms > parent.offset_ms + parent.duration_ms + 0.001) found.push(["after its parent",
+      "It began when the span that started it had ended"]);
   return found;
 }
 
 /** @param {{row: any, onToggle: (row: any) => void, children: any}} props */
 const Fold = ({ row, onToggle, children }) => html`
-  <button type="button" class="fold" tabindex="-1" aria-label=${row.open ? "Hide the steps below" : "Show the steps below"} onClick=${(event) => (event.stopPropagation(), onToggle(row))}>${children}</button>`;
+  <button type="button" class="fold" tabindex="-1" aria-label=${row.open ? "Hide the steps below" : "Show the steps below"}
+    onClick=${(event) => (event.stopPropagation(), onToggle(row))}>${children}</button>`;
 
 /** Equal steps in a row, told as one. @param {any} props */
 function RunRow({ row, window: seen, on, hit, heat, path, shape, service, spans, onSelect, onToggle }) {
   const { run } = row;
   const name = html`
-    <${Mark} kind=${run.kind} />${run.failed > 0 && html`<b class="err"><span aria-hidden="true">!</span></b>`}<bdi class=${cls(hit && "hit")}><b>${run.places.length} ×</b> ${run.name}</bdi>
+    <${Mark} kind=${run.kind} />${run.failed > 0 && html`<b class="err"><span aria-hidden="true">!</span></b>`}
+      <bdi class=${cls(hit && "hit")}><b>${run.places.length} ×</b> ${run.name}</bdi>
     ${run.failed > 0 && html`<em class="err">${run.failed} failed</em>`}
     ${run.service !== service && html`<em>${run.service}</em>`}
     <${Fold} row=${row} onToggle=${onToggle}>${row.open ? "−" : "+"}<//>`;
   const known = heat ? run.places.map((at) => shape[heat][at]).filter((value) => value !== null) : [];
   const sum = known.length ? known.reduce((total, value) => total + value, 0) : null;
   return html`
-    <${Line} row=${row} on=${on} bad=${run.failed > 0} className="run" onSelect=${(id) => (onSelect(id), !row.open && on && onToggle(row))} title=${`${plural(run.places.length, "span")}, ${duration(run.total)} in all`}>
+    <${Line} row=${row} on=${on} bad=${run.failed > 0} className="run" onSelect=${(id) => (onSelect(id), !row.open && on && onToggle(row))}
+      title=${`${plural(run.places.length, "span")}, ${duration(run.total)} in all`}>
       ${name}
       <${RunBar} run=${run} spans=${spans} window=${seen} path=${path} />
       <span class="num dim">${heat ? written(sum, heat) : html`<${Duration} ms=${run.total} />`}</span>
@@ -214,18 +234,26 @@ function Bar({ span, window: seen, path }) {
   return html`
     ${bar && html`<u class=${kindClass(span.kind)} style=${bar} title=${streams ? `first token after ${duration(span.first_token_ms)}` : undefined}></u>`}
     ${streamed && html`<s style=${streamed}></s>`}
-    ${path && span.critical.map(([offset, length]) => spot(offset, offset + length, seen)).filter(Boolean).map((line, at) => html`<i class="critical" key=${at} style=${line}></i>`)}`;
+    ${path
+      && span.critical.map(([offset, length]) => spot(offset, offset + length, seen)).filter(Boolean)
+        .map((line, at) => html`<i class="critical" key=${at} style=${line}></i>`)}`;
 }
 
-/** Each member as a tick on the stretch of all; so many that they touch are one bar. @param {{run: any, spans: any[], window: [number, number], path: boolean}} props */
+/**
+ * Each member as a tick on the stretch of all; so many that they touch are one bar.
+ * @param {{run: any, spans: any[], window: [number, number], path: boolean}} props
+ */
 function RunBar({ run, spans, window: seen, path }) {
   const whole = spot(run.from, run.to, seen);
   const few = run.places.length <= TICKS ? run.places.map((at) => spans[at]) : [];
   const drawn = (stretches) => stretches.map(([start, end]) => spot(start, end, seen)).filter(Boolean);
   return html`
     ${whole && html`<u class=${cls("whole", kindClass(run.kind))} style=${whole}></u>`}
-    ${drawn(few.map(({ offset_ms: start, duration_ms: length }) => [start, start + length])).map((bar, at) => html`<u class=${cls("tick", kindClass(run.kind))} key=${at} style=${bar}></u>`)}
-    ${path && drawn(few.flatMap(({ critical }) => critical.map(([start, length]) => [start, start + length]))).map((bar, at) => html`<i class="critical" key=${`c${at}`} style=${bar}></i>`)}`;
+    ${drawn(few.map(({ offset_ms: start, duration_ms: length }) => [start, start + length]))
+      .map((bar, at) => html`<u class=${cls("tick", kindClass(run.kind))} key=${at} style=${bar}></u>`)}
+    ${path
+      && drawn(few.flatMap(({ critical }) => critical.map(([start, length]) => [start, start + length])))
+        .map((bar, at) => html`<i class="critical" key=${`c${at}`} style=${bar}></i>`)}`;
 }
 
 /** @param {any} span @param {string} heat */
@@ -234,11 +262,15 @@ const ownHeat = (span, heat) => (span.duplicate ? null : heat === "tokens" ? spa
 /** @param {number|null} value @param {string} heat */
 const written = (value, heat) => (value === null ? "" : heat === "tokens" ? count(value) : money(value));
 
-/** How long it took; or its tokens or cost, the stronger coloured the more, sums of what is below in grey. @param {{span: any, sum: any, heat: string, hottest: any}} props */
+/**
+ * How long it took; or its tokens or cost, the stronger coloured the more, sums of what is below in grey.
+ * @param {{span: any, sum: any, heat: string, hottest: any}} props
+ */
 function Amounts({ span, sum, heat, hottest }) {
   if (!heat) return html`<span class="num dim"><${Amount} parts=${durationParts(span.duration_ms)} /></span>`;
   const own = ownHeat(span, heat);
   const strength = own && hottest ? Math.round(8 + 34 * Math.sqrt(own / hottest)) : 0;
   const missing = span.kind === "llm" && own === null && !span.duplicate ? (heat === "cost" && span.unpriced ? "no price" : "unknown") : "";
-  return html`<span class=${cls("num heat", own === null && "dim")} style=${strength ? { "--heat": `${strength}%` } : undefined}>${own !== null ? written(own, heat) : missing || written(sum, heat)}</span>`;
+  return html`<span class=${cls("num heat", own === null && "dim")} style=${strength ? { "--heat": `${strength}%` } : undefined}>
+    ${own !== null ? written(own, heat) : missing || written(sum, heat)}</span>`;
 }
