@@ -55,8 +55,8 @@ export function Overview({ query, status, revision }) {
 
 /** The shape of what is being asked for, so that nothing jumps when it comes. */
 const Coming = () => html`
-  <div class="verdict"><h1 class="dim">Looking…</h1></div>
-  <div class="cards coming" role="status" aria-label="Loading">${Array.from({ length: 6 }, (_, at) => html`<div class="card" key=${at}></div>`)}</div>
+  <div class="verdict looking dim">Looking…</div>
+  <div class="cards coming" role="status" aria-label="Loading">${Array.from({ length: 6 }, (_, at) => html`<i key=${at}></i>`)}</div>
   <div class="row"><section class="panel"><${Waiting} rows=${8} /></section><section class="panel"><${Waiting} rows=${8} /></section></div>
   <section class="panel gap"><${Waiting} rows=${8} className="two-lines" /></section>`;
 
