@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO, cast
 
 from otelkit import settings
 from otelkit.cli.serve import chosen_database
-from otelkit.errors import MissingExtraError, OtelkitError
+from otelkit.errors import MissingExtraError, OtelkitError, SettingsError
 from otelkit.settings.parsers import age
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ _SIGNALS: Final = ("spans", "logs", "metrics")
 _FORMATS: Final = ("otlp", "jsonl", "parquet")
 _PYARROW: Final = "Parquet needs pyarrow: pip install 'pyarrow>=15'"
 _BAR: Final = 24
+_LAST: Final = 2**63 - 1
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -103,7 +104,10 @@ def _time(text: str) -> int:
 
 
 def _date(text: str) -> int:
-    return int(datetime.fromisoformat(text).astimezone(UTC).timestamp()) * 10**9
+    try:
+        return min(int(datetime.fromisoformat(text).astimezone(UTC).timestamp()) * 10**9, _LAST)
+    except OverflowError:  # at the end of the calendar, in a zone that is behind
+        return _LAST
 
 
 @contextmanager
@@ -147,6 +151,9 @@ def _bytes(size: int | None) -> str:
 
 
 def _compact(args: argparse.Namespace) -> int:
+    location = chosen_database(args.db, settings.load())
+    if "://" not in location and not Path(location).expanduser().is_file():
+        raise SettingsError(f"{location} does not exist")
     with _opened(args, shared=False) as database:
         with database.reading() as connection:
             before = database.dialect.size(connection)

@@ -120,6 +120,7 @@ class Redactor:
         attributes = self._attributes(span.attributes, 0)
         events = _each(span.events, self._event) if span.events else span.events
         links = _each(span.links, self._link) if span.links else span.links
+        state = self.text(span.trace_state) if span.trace_state else span.trace_state
         resource = self._producer(span.resource)
         scope = self._producer(span.scope)
         if (
@@ -130,6 +131,7 @@ class Redactor:
             and links is span.links
             and resource is span.resource
             and scope is span.scope
+            and state is span.trace_state
         ):
             return span
         return span._replace(
@@ -140,6 +142,7 @@ class Redactor:
             links=links,
             resource=resource,
             scope=scope,
+            trace_state=state,
         )
 
     def log(self, record: LogRecord) -> LogRecord:
@@ -159,12 +162,17 @@ class Redactor:
         return record if same else record._replace(**changed)
 
     def point(self, point: MetricPoint) -> MetricPoint:
-        """Return the point redacted: its labels, resource and scope. Names and units are the program's own words."""
-        attributes = self._attributes(point.attributes, 0)
-        resource, scope = self._producer(point.resource), self._producer(point.scope)
-        if attributes is point.attributes and resource is point.resource and scope is point.scope:
-            return point
-        return point._replace(attributes=attributes, resource=resource, scope=scope)
+        """Return the point redacted: its name, unit, description, labels, resource and scope."""
+        changed = {
+            "name": self.text(point.name),
+            "unit": self.text(point.unit),
+            "description": self.text(point.description),
+            "attributes": self._attributes(point.attributes, 0),
+            "resource": self._producer(point.resource),
+            "scope": self._producer(point.scope),
+        }
+        same = all(value is getattr(point, name) for name, value in changed.items())
+        return point if same else point._replace(**changed)
 
     def _event(self, event: SpanEvent) -> SpanEvent:
         name, attributes = self.text(event.name), self._attributes(event.attributes, 0)
@@ -173,8 +181,10 @@ class Redactor:
         return SpanEvent(name, event.time, attributes)
 
     def _link(self, link: SpanLink) -> SpanLink:
-        attributes = self._attributes(link.attributes, 0)
-        return link if attributes is link.attributes else link._replace(attributes=attributes)
+        attributes, state = self._attributes(link.attributes, 0), self.text(link.trace_state)
+        if attributes is link.attributes and state is link.trace_state:
+            return link
+        return link._replace(attributes=attributes, trace_state=state)
 
     def _producer(self, producer: Any) -> Any:
         """A resource's or scope's clean copy; there are few of them, so each is done once."""
@@ -185,8 +195,10 @@ class Redactor:
         attributes = self._attributes(producer.attributes, 0)
         if attributes is not producer.attributes:
             clean = producer._replace(attributes=attributes)
-        if isinstance(clean, Scope) and (name := self.text(clean.name)) is not clean.name:
-            clean = clean._replace(name=name)
+        if isinstance(clean, Scope):
+            name, version = self.text(clean.name), self.text(clean.version)
+            if name is not clean.name or version is not clean.version:
+                clean = clean._replace(name=name, version=version)
         if len(self._producers) >= 256:
             self._producers.clear()
         self._producers[id(producer)] = (producer, clean)

@@ -64,6 +64,8 @@ class ServerConfig:
                 "(`openssl rand -hex 32` makes one), or stay on 127.0.0.1 and tunnel to it "
                 "(ssh -L 4318:127.0.0.1:4318 HOST)"
             )
+        if unknown := set(self.tokens) - {"admin", "read", "ingest"}:
+            raise SettingsError(f"there is no role {', '.join(sorted(unknown))}: tokens are for admin, read and ingest")
         for file in self.tls or ():
             if not file.is_file():
                 raise SettingsError(f"the TLS file {file} does not exist")

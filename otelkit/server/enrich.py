@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from hashlib import blake2b
 from typing import Final
 
 from otelkit.mapping import genai
@@ -24,6 +25,7 @@ _LAST_NANOSECOND: Final = 2**63 - 1
 _REMOTE_PARENT: Final = 0x300  # OTLP span flags: "is remote" is known, and true
 _MOST_TOKENS: Final = 10**12  # beyond this it is not a count, and sums must fit 64 bits
 _NO_TOKENS: Final = Tokens()
+_IDS: Final = (Core.USER_ID, Otelkit.GROUP_ID, Core.SESSION_ID, GenAI.CONVERSATION_ID)
 _CALLS: Final = Operation.INFERENCE | {Operation.EMBEDDINGS}
 
 # The page's kinds; what is missing here is the application's own work.
@@ -41,12 +43,14 @@ _KINDS: Final[Mapping[str, str]] = {
 class Enricher:
     """Turns spans into facts. Never raises: a span that cannot be understood is kept as it is.
 
-    ``redact`` is applied last, so that what was derived before (ids, titles) passes through it too.
+    ``redact`` is applied to what was normalised, so that everything derived passes through it. ``secret`` is the
+    store's own: ids that redaction replaces get a pseudonym under it, so that whom they name is still told apart.
     """
 
-    def __init__(self, prices: Prices, redact: Callable[[Span], Span]) -> None:
+    def __init__(self, prices: Prices, redact: Callable[[Span], Span], secret: bytes) -> None:
         self._prices = prices
         self._redact = redact
+        self._secret = secret
         self._services: dict[int, tuple[str, str]] = {}
 
     def __call__(self, spans: Sequence[Span]) -> list[SpanFact]:
@@ -55,11 +59,26 @@ class Enricher:
 
     def _fact(self, span: Span) -> SpanFact:
         try:
-            return self._understood(self._redact(genai.normalise(span)))
+            span = genai.normalise(span)
+            return self._understood(self._told_apart(span, self._redact(span)))
         except Exception as error:  # noqa: BLE001  whatever a hostile value did, its siblings must not be lost
             # The type only: an exception's words may quote what is not redacted yet.
             _log.error("a span could not be understood (%s); kept without its details", type(error).__name__)
-            return self._understood(span._replace(attributes={}, events=(), links=()))
+            bare = Span(span.trace_id, span.span_id, span.parent_id, "", span.kind, span.start, span.end, span.status)
+            return self._understood(bare)
+
+    def _told_apart(self, span: Span, clean: Span) -> Span:
+        """Give ids that redaction took the sense of a name of their own: two people are not one ``[email]``."""
+        before, after = span.attributes, clean.attributes
+        if after is before:
+            return clean
+        names = {}
+        for name in _IDS:
+            was, now = before.get(name), after.get(name)
+            if isinstance(was, str) and isinstance(now, str) and was != now:
+                digest = blake2b(was.encode("utf-8", "surrogatepass"), key=self._secret, digest_size=6)
+                names[name] = f"{now}:{digest.hexdigest()}"
+        return clean._replace(attributes={**after, **names}) if names else clean
 
     def _understood(self, span: Span) -> SpanFact:
         attributes = span.attributes

@@ -9,15 +9,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 from collections.abc import Callable
 from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from otelkit.errors import StorageError
-
 __all__ = ["Live"]
+
+_log = logging.getLogger(__name__)
 
 _TURN: Final = 0.25  # seconds between two words
 _PULSE: Final = 2.0  # seconds after which rates and times are told although nothing was stored
@@ -66,7 +67,8 @@ class Live:
             self._stored.clear()
             try:
                 word = json.dumps(await run_in_threadpool(self._ask))
-            except StorageError:  # pages fall back to asking, and are told what is wrong
+            except Exception as error:  # noqa: BLE001  pages fall back to asking, and are told what is wrong
+                _log.warning("pages are told nothing: %s", type(error).__name__)
                 word = ""
             for listener in self._listeners:
                 listener.tell(word)

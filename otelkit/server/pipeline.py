@@ -22,6 +22,7 @@ from otelkit.errors import DecodeError, OtelkitError, StorageError
 from otelkit.mapping.otlp import Decoded, decode_logs, decode_metrics, decode_spans
 from otelkit.server.encodings import TooLargeError, decompress
 from otelkit.server.storage.store import Batch, Store
+from otelkit.server.wire import check_size
 
 __all__ = ["Accepted", "BusyError", "Pipeline", "Progress"]
 
@@ -88,12 +89,13 @@ class Pipeline:
     ``on_stored`` is called by the writer's thread after every COMMIT that changed something.
     """
 
-    def __init__(self, store: Store, *, max_waiting: int, max_decoded: int) -> None:
+    def __init__(self, store: Store, *, max_waiting: int, max_decoded: int, keep: int = 0) -> None:
         self.progress = Progress()
         self.on_stored: Callable[[], None] = _nobody
         self._store = store
         self._max_waiting = max_waiting
         self._max_decoded = max_decoded
+        self._keep_seconds = keep
         self._queue: deque[_Waiting | _Order] = deque()
         self._waiting_bytes = 0
         self._wake = threading.Condition()
@@ -221,7 +223,9 @@ class Pipeline:
         for item in group:
             try:
                 body = decompress(item.body, item.encoding, self._max_decoded)
-                ready.append((item, _DECODE[item.signal](body, json=item.json)))
+                check_size(body, json=item.json)
+                decoded = _DECODE[item.signal](body, json=item.json)
+                ready.append((item, self._without_old(item.signal, decoded)))
             except (DecodeError, TooLargeError) as error:
                 item.future.set_exception(error)
                 continue
@@ -231,6 +235,15 @@ class Pipeline:
                 ready, size = [], 0
         if ready:
             self._keep(ready)
+
+    def _without_old(self, signal: str, decoded: Decoded[Any]) -> Decoded[Any]:
+        """Reject what would be deleted for its age at once, and must not be counted a second time before."""
+        if not self._keep_seconds:
+            return decoded
+        floor = time.time_ns() - self._keep_seconds * 10**9
+        fresh = [record for record in decoded.records if _when(signal, record, floor) >= floor]
+        old = len(decoded.records) - len(fresh)
+        return Decoded(fresh, decoded.rejected | {"too_old": old}) if old else decoded
 
     def _keep(self, ready: Sequence[_Ready]) -> None:
         try:
@@ -258,6 +271,13 @@ class Pipeline:
                 progress.rejected[item.signal, reason] += count
         if spans:
             progress.recent.append((progress.last, spans))
+
+
+def _when(signal: str, record: Any, missing: int) -> int:
+    """Return a record's time in nanoseconds, ``missing`` where it has none."""
+    if signal == "spans":
+        return int(record.end)
+    return int(record.time or (record.observed if signal == "logs" else 0) or missing)
 
 
 def _nobody() -> None:

@@ -60,9 +60,10 @@ class Server:
             self._socket.close()
             raise
         redactor = Redactor(capture_content=self.config.keep_content)
-        enricher = Enricher(self._prices, redactor.span)
+        enricher = Enricher(self._prices, redactor.span, self.database.secret())
         store = Store(self.database, enricher, redactor.log, redactor.point, max_series=self.config.max_series)
-        self.pipeline = Pipeline(store, max_waiting=self.config.max_waiting, max_decoded=self.config.max_decoded)
+        waiting, decoded = self.config.max_waiting, self.config.max_decoded
+        self.pipeline = Pipeline(store, max_waiting=waiting, max_decoded=decoded, keep=self.config.keep)
         self.repricing = Repricing(self._prices, enricher.cost_of, self.pipeline.run)
         with self.database.reading() as connection:
             self.repricing.load(connection)

@@ -61,31 +61,24 @@ class Guard:
         address = (scope.get("client") or ("",))[0]
         if refused := self._foreign(headers, otlp=otlp):
             await _refuse(scope, receive, send, 403, refused)
-        elif not otlp and self._is_too_often(address):
+            return
+        found = self._permissions(headers)
+        # Senders are not counted: one with an old token must not keep the others at its address from anything.
+        wrong = found is None and not otlp
+        if not otlp and not ((self._guesses if wrong else self._requests).take(address)):
             await _refuse(scope, receive, send, 429, "too many requests from here: try again in a moment")
-        else:
-            scope[MAY] = self._permissions(headers, address)
-            await self._app(scope, receive, _with_headers(send))
+            return
+        scope[MAY] = self._access.of_nobody() if found is None else found
+        await self._app(scope, receive, _with_headers(send))
 
-    def guessed_wrong(self, address: str) -> None:
-        """Note that somebody showed a token that is none."""
-        self._guesses.take(address)
-
-    def _is_too_often(self, address: str) -> bool:
-        # Senders are not counted: one with an old token must not keep the others at its address from sending.
-        return self._guesses.left(address) < 1 or not self._requests.take(address)
-
-    def _permissions(self, headers: Headers, address: str) -> frozenset[Permission]:
-        nobody = self._access.of_nobody()
+    def _permissions(self, headers: Headers) -> frozenset[Permission] | None:
+        """Return what the caller may do, None for who shows a token that is none."""
         if not self._access.required:
-            return nobody
+            return self._access.of_nobody()
         shown = headers.get("authorization", "")
         if shown[: len(_BEARER)].lower() == _BEARER:
-            found = self._access.of_token(shown[len(_BEARER) :].strip())
-            if found is None:
-                self.guessed_wrong(address)
-            return found or nobody
-        return self._access.of_session(_session(headers)) or nobody
+            return self._access.of_token(shown[len(_BEARER) :].strip())
+        return self._access.of_session(_session(headers)) or self._access.of_nobody()
 
     def _foreign(self, headers: Headers, *, otlp: bool) -> str:
         """Return why the request comes from elsewhere, an empty string where it does not."""

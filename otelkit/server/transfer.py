@@ -51,7 +51,7 @@ _GZIP: Final = b"\x1f\x8b"
 def open_store(database: Database, prices: Path | None, free_providers: tuple[str, ...]) -> Store:
     """Return what writes records into a database as a server with these prices does."""
     redactor = Redactor(capture_content=True)
-    enrich = Enricher(open_prices(prices, free_providers), redactor.span)
+    enrich = Enricher(open_prices(prices, free_providers), redactor.span, database.secret())
     return Store(database, enrich, redactor.log, redactor.point, max_series=ServerConfig().max_series)
 
 

@@ -111,7 +111,8 @@ def test_guessing_is_slowed_down_and_senders_are_not() -> None:
         statuses = [client.get("/api/traces", **bearer(f"guess-{n:020}")).status for n in range(20)]
         assert statuses[0] == 401
         assert statuses[-1] == 429
-        assert client.get("/api/traces", **bearer(ADMIN)).status == 429
+        # Who holds a token is not kept out by somebody who guesses beside, or by a sender with an old one.
+        assert client.get("/api/traces", **bearer(ADMIN)).status == 200
         assert client.post("/v1/traces", encode_spans(chat_trace()), **bearer(SENDER)).status == 200
 
 

@@ -318,3 +318,21 @@ def _until(true) -> None:  # type: ignore[no-untyped-def]
             return
         time.sleep(0.02)
     raise AssertionError("it did not happen")
+
+
+@pytest.mark.parametrize("path", ["/v1/traces", "/v1/logs", "/v1/metrics"])
+def test_two_bytes_a_record_do_not_fill_the_memory(server: Server, client: Client, path: str) -> None:
+    many = gzip.compress(_nested(1, _nested(2, b"\x12\x00" * 5_000_000)))
+    answer = client.post(path, many, Content_Encoding="gzip")
+    assert (answer.status, b"records" in answer.body) == (413, True)
+    parts = _nested(1, _nested(2, _nested(2, b"\x32\x00" * 5_000_000)))
+    assert client.post(path, gzip.compress(parts), Content_Encoding="gzip").status == 413
+    listed = b'{"resourceSpans":[{"scopeSpans":[{"spans":[' + b"{}," * 2_000_000 + b"{}]}]}]}"
+    assert client.post("/v1/traces", listed, "application/json").status == 413
+
+
+def _nested(field: int, inner: bytes) -> bytes:
+    length, size = b"", len(inner)
+    while size > 127:
+        length, size = length + bytes([size & 127 | 128]), size >> 7
+    return bytes([field << 3 | 2]) + length + bytes([size]) + inner

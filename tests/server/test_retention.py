@@ -174,19 +174,29 @@ def test_ingest_goes_on_and_nothing_young_is_touched(server: Server, client: Cli
         assert everything(server)["traces"] == everything(alone)["traces"]
 
 
-def test_the_server_does_it_by_itself(new_store: NewStore) -> None:
-    with Server(ServerConfig(port=0, database=new_store(), keep=DAY)) as server:
+def test_the_server_does_it_by_itself(new_store: NewStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("otelkit.server.storage.retention._IDLE", 0.5)
+    with Server(ServerConfig(port=0, database=new_store(), keep=5)) as server:
         client = Client(server.url)
-        client.send([*chat_trace("old", base=days_ago(2)), *chat_trace("young")])
+        client.send(chat_trace("soon old", base=time.time_ns() - 2 * 10**9))
+        client.send(chat_trace("young", base=time.time_ns() + 600 * 10**9))
         end = time.monotonic() + 30
-        while client.ask("/api/traces?range=all")["total"] > 1 and time.monotonic() < end:
+        while client.ask("/api/status")["retention"]["deleted"]["traces"] < 1 and time.monotonic() < end:
             time.sleep(0.1)
-        assert [row["title"] for row in client.ask("/api/traces?range=all")["traces"]] == ["young"]
+        with server.database.reading() as connection:
+            assert [row.input for row in connection.execute(schema.trace.select())] == ["young"]
         kept = client.ask("/api/status")["retention"]
-        assert (kept["keep_s"], kept["max_bytes"], kept["deleted"]["traces"]) == (DAY, None, 1)
+        assert (kept["keep_s"], kept["max_bytes"], kept["deleted"]["traces"]) == (5, None, 1)
 
 
-def test_a_file_that_is_too_large_loses_its_oldest_and_gets_smaller(tmp_path: Any) -> None:
+def pages(server: Server) -> int:
+    with server.database.reading() as connection:
+        return int(connection.exec_driver_sql("PRAGMA page_count").scalar_one())
+
+
+def test_a_file_that_is_too_large_loses_its_oldest_and_gets_smaller(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Server(ServerConfig(port=0, database=str(tmp_path / "large.db"), keep=0)) as server:
         client = Client(server.url)
         for number in range(30):
@@ -195,8 +205,11 @@ def test_a_file_that_is_too_large_loses_its_oldest_and_gets_smaller(tmp_path: An
             client.send([span for trace in batch for span in trace])
         with server.database.reading() as connection:
             full = server.database.dialect.used(connection)
+        monkeypatch.setattr("otelkit.server.storage.sqlite._SPARE_PAGES", 10)
+        size = pages(server)
         some = retention(server, keep=0, max_size=full // 2)
         run(some)
+        assert pages(server) < size * 0.8
         with server.database.reading() as connection:
             assert full // 4 < server.database.dialect.used(connection) <= full // 2
             assert not server.database.dialect.unused(connection)

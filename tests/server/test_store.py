@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from server_support import MS, Client, NewStore, chat_trace, everything, make_span
 from sqlalchemy import select
 
+from otelkit.mapping.otlp import encode_spans
 from otelkit.model import LogRecord, Resource, Span
 from otelkit.server.config import ServerConfig
 from otelkit.server.runtime import Server
@@ -344,3 +345,55 @@ def test_a_signal_stops_it_in_order(number: signal.Signals) -> None:
     process.send_signal(number)
     assert process.wait(20) == 0
     assert not path.parent.exists()
+
+
+def test_the_same_log_uid_twice_in_one_request_is_one_record(client: Client) -> None:
+    named = LogRecord(time.time_ns(), 0, 9, "", "once", {"log.record.uid": "u-1"})
+    plain = LogRecord(time.time_ns(), 0, 9, "", "said twice")
+    client.send_logs([named, named, plain, plain])
+    client.send_logs([named, named])
+    assert [row["body"] for row in client.ask("/api/logs")["logs"]].count("once") == 1
+    assert [row["body"] for row in client.ask("/api/logs")["logs"]].count("said twice") == 2
+
+
+def test_people_named_by_their_addresses_are_told_apart_and_not_named(client: Client, server: Server) -> None:
+    for number in range(3):
+        who = {"user.id": f"person{number}@example.com", "gen_ai.conversation.id": f"c-person{number}@example.com"}
+        client.send([make_span("root", attributes=who)])
+        client.send([make_span("root", attributes=who)])
+    users = [row["value"] for row in client.ask("/api/top?by=user&range=all")["top"]]
+    assert len(set(users)) == 3
+    assert all(user.startswith("[email]:") for user in users)
+    assert {row["turns"] for row in client.ask("/api/conversations?range=all")["conversations"]} == {2}
+
+
+def test_what_is_too_old_to_be_kept_is_refused(tmp_path: Path) -> None:
+    with Server(ServerConfig(port=0, keep=3600)) as server:
+        client = Client(server.url)
+        old, new = make_span("old", base=time.time_ns() - 7200 * 10**9), make_span("new")
+        answer = client.post("/v1/traces", encode_spans([old, new]))
+        assert answer.status == 200
+        assert b"too_old" in answer.body
+        assert client.ask("/api/status")["stored"]["spans"] == 1
+
+
+def test_steps_that_are_known_stay_known_at_the_limit(tmp_path: Path) -> None:
+    location = str(tmp_path / "few.db")
+    for _ in range(2):
+        with Server(ServerConfig(port=0, database=location, max_series=3)) as server:
+            client = Client(server.url)
+            for name in ("a", "b", "c", "d", "e"):
+                client.send([make_span(name)])
+            steps = {row["name"]: row["calls"] for row in client.ask("/api/steps?range=all")["steps"]}
+    assert steps == {"a": 2, "b": 2, "c": 2, "(other)": 4}
+
+
+def test_the_dictionary_holds_nothing_that_was_said(tmp_path: Path) -> None:
+    with Server(ServerConfig(port=0, database=str(tmp_path / "d.db"))) as server:
+        client = Client(server.url)
+        for _ in range(12):
+            client.send([span for number in range(1000) for span in chat_trace(f"Ask Zebedee Quux about {number}")])
+        with server.database.reading() as connection:
+            learnt = connection.execute(select(schema.dictionary.c.data)).scalars().all()
+    assert learnt
+    assert not any(b"Zebedee" in bytes(data) or b"Quux" in bytes(data) for data in learnt)

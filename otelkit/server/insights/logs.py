@@ -177,7 +177,7 @@ def _shown(connection: Connection, payloads: PayloadReader, rows: list[Row[Any]]
             {
                 "id": row.id,
                 "time": row.time / 1e6,
-                "severity": severity_name(row.severity),
+                "severity": severity_name(row.severity) if row.severity > 0 else "unknown",
                 "severity_number": row.severity,
                 "severity_text": severity_text or None,
                 "service": row.service,

@@ -29,6 +29,7 @@ _REASONS: Final = {
     "metric_data": "a metric without data",
     "histogram_buckets": "buckets that do not fit their bounds",
     "malformed": "a wrong shape",
+    "too_old": "older than what is kept",
 }
 _SIGNALS: Final = ("spans", "logs", "points")
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
 
 from otelkit.errors import MissingExtraError, StorageError
 from otelkit.server.config import database_url
-from otelkit.server.storage import migrations
+from otelkit.server.storage import migrations, schema
 from otelkit.server.storage.dialect import Dialect
 from otelkit.server.storage.sqlite import SQLite
 
 __all__ = ["Database"]
+
+_SECRET: Final = "secret"
 
 
 class Database:
@@ -40,6 +44,16 @@ class Database:
     def location(self) -> str:
         """Where the data is, as people may read it."""
         return self.dialect.location
+
+    def secret(self) -> bytes:
+        """Return the store's own key for pseudonyms, made when it is first asked for."""
+        value = schema.meta.c.value
+        with self.writing() as connection:
+            found = connection.execute(select(value).where(schema.meta.c.key == _SECRET)).scalar()
+            if found is None:
+                found = secrets.token_hex(16)
+                connection.execute(schema.meta.insert().values(key=_SECRET, value=found))
+        return bytes.fromhex(found)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:

@@ -45,9 +45,16 @@ class Interned(Generic[K]):
             self._find_or_make(connection, missing)
         return {key: known[key] for key in wanted}
 
-    def knows(self, key: K) -> bool:
-        """Whether the key has an id in memory (it may have one in the table besides)."""
-        return key in self._known
+    def known(self, connection: Connection, keys: Iterable[K]) -> set[K]:
+        """Return the keys that have an id already."""
+        wanted = dict.fromkeys(keys)
+        missing = [key for key in wanted if key not in self._known]
+        if len(self._known) + len(missing) > _REMEMBERED:
+            self._known.clear()
+            missing = list(wanted)
+        columns = [column.name for column in self._key]
+        self._known.update(dialect_of(connection).find_ids(connection, self._table, columns, missing))
+        return {key for key in wanted if key in self._known}
 
     def forget(self, connection: Connection) -> None:
         """Drop what is remembered and read the highest id again."""

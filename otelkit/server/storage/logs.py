@@ -49,8 +49,9 @@ class LogWriter:
             seen: Counter[bytes] = Counter()
             for record in batch.records:
                 digest = _digest(record)
-                seen[digest] += 1
-                uid = digest if seen[digest] == 1 else digest + seen[digest].to_bytes(4)
+                if not _uid(record):  # equal words are said twice; who has a uid was sent twice
+                    seen[digest] += 1
+                uid = digest if seen[digest] <= 1 else digest + seen[digest].to_bytes(4)
                 unique.setdefault(uid, record)
         for uid in self._stored(connection, list(unique)):
             del unique[uid]
@@ -120,10 +121,14 @@ def searchable(body: str, event_name: str, attributes: Attributes) -> str:
     return clip(" ".join((body, event_name, *values)), _MAX_INDEXED)
 
 
-def _digest(record: LogRecord) -> bytes:
+def _uid(record: LogRecord) -> str:
     uid = record.attributes.get(Core.LOG_RECORD_UID)
-    content: object = uid
-    if not isinstance(uid, str) or not uid:
+    return uid if isinstance(uid, str) else ""
+
+
+def _digest(record: LogRecord) -> bytes:
+    content: object = _uid(record)
+    if not content:
         content = (
             record.time or record.observed,
             record.severity,

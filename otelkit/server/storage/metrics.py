@@ -16,6 +16,7 @@ from otelkit.server.text import clip, service_of
 
 __all__ = ["MetricWriter"]
 
+_REMEMBERED: Final = 50_000
 _LARGEST: Final = 2**63 - 1  # OTLP counts are unsigned, columns are not
 
 
@@ -45,6 +46,8 @@ class MetricWriter:
         self._next = (connection.execute(select(func.max(schema.metric_series.c.id))).scalar() or 0) + 1
 
     def _find_or_make(self, connection: Connection, points: dict[bytes, MetricPoint]) -> None:
+        if len(self._known) + len(points) > _REMEMBERED:
+            self._known.clear()
         missing = [digest for digest in points if digest not in self._known]
         table = schema.metric_series.c
         for at in range(0, len(missing), 4000):

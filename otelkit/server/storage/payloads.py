@@ -62,6 +62,15 @@ def _tame(value: object, depth: int = 0) -> object:
     return [_tame(item, depth + 1) for item in value] if isinstance(value, Sequence) else str(value)
 
 
+def _bare(value: object) -> object:
+    """Return a value's shape: the dictionary stays when records have gone, and must hold nothing that they said."""
+    if isinstance(value, Mapping):
+        return {key: _bare(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [_bare(item) for item in value]
+    return "" if isinstance(value, str | bytes) else value if isinstance(value, bool) else None
+
+
 class PayloadWriter:
     """Packs blocks inside the writer's transaction; for the one writer thread."""
 
@@ -82,7 +91,7 @@ class PayloadWriter:
         """Pack one block and return its id; it is written by :meth:`flush`."""
         raw = _packed(details)
         if not self._dict_id and len(raw) >= 256:
-            self._samples.append(raw[:_SAMPLE_BYTES])
+            self._samples.append(_packed([_bare(item) for item in details])[:_SAMPLE_BYTES])
         number = self._next
         self._next += 1
         self._rows.append((number, self._dict_id, self._compressor.compress(raw)))

@@ -107,6 +107,9 @@ class Retention:
             except OtelkitError as error:
                 _log.warning("nothing old deleted: %s", error)
                 took = None
+            except Exception as error:  # noqa: BLE001  a bug must not end the thread: what is old would stay for ever
+                _log.error("nothing old deleted (%s)", type(error).__name__)
+                took = None
             pause = None if took is None else max(0.02, took * _SHARE)
 
     def _cutoff(self, connection: Connection) -> int:
@@ -150,7 +153,10 @@ def _due(connection: Connection, cutoff: int) -> bool:
 
 def _oldest(connection: Connection) -> int | None:
     found = [connection.execute(select(func.min(column))).scalar() for column in (_trace.start, _logs.time)]
-    return min((time for time in found if time is not None), default=None)
+    known = [time for time in found if time is not None]
+    if not known:  # points have no index by time: they are asked where they are all there is
+        known = [time for (time,) in connection.execute(select(func.min(_point.time))) if time is not None]
+    return min(known, default=None)
 
 
 def _old_traces(cutoff: int) -> Any:

@@ -63,10 +63,11 @@ class SpanWriter:
         return len(rows), sum(not state.stored for state in changed)
 
     def _number_series(self, connection: Connection, facts: Iterable[SpanFact]) -> None:
-        full = self._series.count >= self._max_series
-        for fact in facts:
-            if full and not self._series.knows(fact.key):
-                fact.key = fact.key._replace(name=_OTHER, tool="", route="", model=fact.key.model and _OTHER)
+        if self._series.count >= self._max_series:
+            known = self._series.known(connection, [fact.key for fact in facts])
+            for fact in facts:
+                if fact.key not in known:
+                    fact.key = _other(fact.key)
         keys = [fact.key for fact in facts]
         ids = self._series.ids(connection, keys)
         for fact in facts:
@@ -134,6 +135,12 @@ class SpanWriter:
                     block,
                     place,
                 )
+
+
+def _other(key: SeriesKey) -> SeriesKey:
+    """Return what is counted together where too many steps are told apart: no part of it is the sender's."""
+    model, provider = key.model and _OTHER, key.provider and _OTHER
+    return SeriesKey(_OTHER, "", _OTHER, key.kind, key.step, key.operation, provider, model, "", "", key.entry)
 
 
 class _Stored:

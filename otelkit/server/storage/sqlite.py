@@ -142,7 +142,8 @@ class SQLite:
 
     def shrink(self, connection: Connection) -> None:
         if self.unused(connection):
-            connection.exec_driver_sql(f"PRAGMA incremental_vacuum({_VACUUMED_PAGES})").fetchall()
+            for _ in range(_VACUUMED_PAGES):  # the driver takes one step of the statement, which is one page
+                connection.exec_driver_sql("PRAGMA incremental_vacuum(1)")
 
     def taken_over(self, connection: Connection) -> bool:
         return False  # the file's lock keeps every other writer out

@@ -43,8 +43,8 @@ def remove_price(order: Order) -> Json:
 def _key(body: Json) -> tuple[str, str]:
     for name in ("provider", "model"):
         value = body.get(name)
-        if not isinstance(value, str) or not value.strip() or len(value) > _LONGEST:
-            raise BadParameterError(name, f"needed is a text of at most {_LONGEST} characters; * means any")
+        if not isinstance(value, str) or not value.strip() or len(value) > _LONGEST or not value.isprintable():
+            raise BadParameterError(name, f"needed is a printable text of at most {_LONGEST} characters; * means any")
     return body["provider"].strip(), body["model"].strip()
 
 
