@@ -1,7 +1,7 @@
 /** ⌘K: every page, range and thing that can be filtered by, a few letters away. */
 
 import { ask } from "../api.js";
-import { html, useEffect, useMemo, useRef, useState } from "../html.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../html.js";
 import { address, change, go, here, ranged, shared, useKeys } from "../state.js";
 import { RANGES } from "./rangemenu.js";
 
@@ -33,12 +33,13 @@ function Sheet({ pages, onClose }) {
   const [text, setText] = useState("");
   const [at, setAt] = useState(0);
   const [facets, setFacets] = useState({});
-  useEffect(() => {
+  useLayoutEffect(() => { // before the next key is heard
     dialog.current.showModal();
     dialog.current.querySelector("input").focus();
     ask("facets", ranged(here().query)).then(setFacets, () => {});
   }, []);
-  const entries = useMemo(() => found([...idEntries(text), ...allEntries(pages, facets)], text), [text, facets]);
+  const offered = (/** @type {string} */ wanted) => found([...idEntries(wanted), ...allEntries(pages, facets)], wanted);
+  const entries = useMemo(() => offered(text), [text, facets]);
   const chosen = Math.min(at, entries.length - 1);
   const act = (entry) => {
     dialog.current.close();
@@ -53,8 +54,11 @@ function Sheet({ pages, onClose }) {
       dialog.current.close();
       return true;
     }
-    if (event.key === "Enter" && entries[chosen]) {
-      act(entries[chosen]);
+    if (event.key === "Enter") {
+      // Whoever types fast is ahead of what is drawn.
+      const typed = dialog.current.querySelector("input").value;
+      const entry = typed === text ? entries[chosen] : offered(typed)[0];
+      if (entry) act(entry);
       return true;
     }
     return false;
