@@ -13,7 +13,7 @@ _GAP = re.compile(r" {2,}")
 
 def ingest() -> harness.Report:
     """Durable spans a second; see ``ingest.py``."""
-    lines = [_GAP.split(line, maxsplit=1) for line in _run("ingest.py", "50000")]
+    lines = [_GAP.split(line, maxsplit=1) for line in _run("ingest.py", "100000")]
     rows = [line for line in lines if len(line) == 2]
     return harness.Report("Durable ingest", ["", "figure"], rows, dict(rows))
 
