@@ -16,7 +16,7 @@ from typing import Final, Literal, cast
 from otelkit.errors import SettingsError
 from otelkit.server.permissions import PERMISSIONS, Permission
 
-__all__ = ["COOKIE", "SESSION_SECONDS", "Access", "Allowance", "Role"]
+__all__ = ["COOKIE", "SESSION_SECONDS", "Access", "Allowance", "Role", "bearer_token"]
 
 Role = Literal["admin", "read", "ingest"]
 _MAY: Final[Mapping[Role, frozenset[Permission]]] = {
@@ -88,6 +88,12 @@ class Access:
 
     def _signature(self, content: str) -> str:
         return hmac.new(self._key, content.encode(), hashlib.sha256).hexdigest()
+
+
+def bearer_token(authorization: str) -> str | None:
+    """Return the token that an ``Authorization`` header (or gRPC's metadata) shows, None where it shows none."""
+    kind, _, token = authorization.partition(" ")
+    return token.strip() if kind.lower() == "bearer" else None
 
 
 def _digest(text: str) -> bytes:

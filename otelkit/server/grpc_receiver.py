@@ -18,7 +18,7 @@ from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untype
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
 from otelkit.errors import OtelkitError, SettingsError
-from otelkit.server.access import Access
+from otelkit.server.access import Access, bearer_token
 from otelkit.server.config import ServerConfig
 from otelkit.server.pipeline import Pipeline
 from otelkit.server.signals import DENIED, SIGNALS, UNAUTHENTICATED, Refusal, Signal, refusal_of
@@ -94,8 +94,8 @@ def _service(signal: Signal, pipeline: Pipeline, access: Access) -> grpc.Generic
 
 def _check(access: Access, context: grpc.ServicerContext) -> None:
     shown = next((str(value) for name, value in context.invocation_metadata() if name == "authorization"), "")
-    kind, _, token = shown.partition(" ")
-    found = access.of_token(token.strip()) if kind.lower() == "bearer" else None
+    token = bearer_token(shown)
+    found = access.of_token(token) if token is not None else None
     if "ingest" not in (found if found is not None else access.of_nobody()):
         denied = Refusal(403, DENIED, "this token may not ingest here")
         _abort(

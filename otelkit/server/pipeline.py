@@ -19,7 +19,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 from sqlalchemy import Connection
 
 from otelkit.errors import DecodeError, OtelkitError, StorageError
-from otelkit.mapping.otlp import Decoded, decode_logs, decode_metrics, decode_spans
+from otelkit.mapping.otlp import DECODERS, Decoded
 from otelkit.server.encodings import TooLargeError, decompress
 from otelkit.server.storage.store import Batch, Store
 from otelkit.server.wire import check_size
@@ -31,11 +31,6 @@ T = TypeVar("T")
 _GROUP_BYTES: Final = 4 * 1024 * 1024
 _GROUP_BATCHES: Final = 64
 _STORED_AT_ONCE: Final = 32 * 1024 * 1024  # bytes of decompressed bodies in one transaction
-_DECODE: Final[dict[str, Callable[..., Decoded[Any]]]] = {
-    "spans": decode_spans,
-    "logs": decode_logs,
-    "points": decode_metrics,
-}
 
 
 class BusyError(OtelkitError):
@@ -224,7 +219,7 @@ class Pipeline:
             try:
                 body = decompress(item.body, item.encoding, self._max_decoded)
                 check_size(body, json=item.json)
-                decoded = _DECODE[item.signal](body, json=item.json)
+                decoded = DECODERS[item.signal](body, json=item.json)
                 ready.append((item, self._without_old(item.signal, decoded)))
             except (DecodeError, TooLargeError) as error:
                 item.future.set_exception(error)

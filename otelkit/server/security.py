@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from otelkit.server.access import COOKIE, Access, Allowance
+from otelkit.server.access import COOKIE, Access, Allowance, bearer_token
 from otelkit.server.config import is_loopback
 from otelkit.server.permissions import MAY, Permission
 
@@ -37,7 +37,6 @@ _HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 _OTLP: Final = "/v1/"
-_BEARER: Final = "bearer "
 # A page asks a handful of questions at a time; somebody who guesses tokens needs a great many.
 _REQUESTS: Final = (200.0, 1000.0)
 _GUESSES: Final = (1 / 6, 10.0)
@@ -75,9 +74,9 @@ class Guard:
         """Return what the caller may do, None for who shows a token that is none."""
         if not self._access.required:
             return self._access.of_nobody()
-        shown = headers.get("authorization", "")
-        if shown[: len(_BEARER)].lower() == _BEARER:
-            return self._access.of_token(shown[len(_BEARER) :].strip())
+        token = bearer_token(headers.get("authorization", ""))
+        if token is not None:
+            return self._access.of_token(token)
         return self._access.of_session(_session(headers)) or self._access.of_nobody()
 
     def _foreign(self, headers: Headers, *, otlp: bool) -> str:

@@ -18,7 +18,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from otelkit.errors import DecodeError, OtelkitError
-from otelkit.mapping.otlp import Decoded, decode_logs, decode_metrics, decode_spans, encode_logs, encode_spans
+from otelkit.mapping.otlp import DECODERS, encode_logs, encode_spans
 from otelkit.mapping.redaction import Redactor
 from otelkit.model import LogRecord, MetricKind, MetricPoint, Span
 from otelkit.server.config import ServerConfig
@@ -38,11 +38,6 @@ _KEYS: Final = {
     "resource_metrics": "points",
 }
 _IDS: Final = frozenset({"traceId", "spanId", "parentSpanId"})
-_DECODE: Final[dict[str, Callable[..., Decoded[Any]]]] = {
-    "spans": decode_spans,
-    "logs": decode_logs,
-    "points": decode_metrics,
-}
 _GROUP: Final = 2000  # records stored at once
 _DELTA, _CUMULATIVE = 1, 2
 _GZIP: Final = b"\x1f\x8b"
@@ -240,7 +235,7 @@ def import_file(path: Path, store: Store, told: Callable[[int, int], None]) -> I
             for where, body in _requests(path, raw):
                 signal = _signal(where, body)
                 try:
-                    decoded = _DECODE[signal](body, json=True)
+                    decoded = DECODERS[signal](body, json=True)
                 except DecodeError as error:
                     raise OtelkitError(f"{where}: {error}") from error
                 read[signal] += len(decoded.records)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from starlette.requests import Request
 from starlette.responses import Response
 
-from otelkit.server.access import COOKIE, SESSION_SECONDS
+from otelkit.server.access import COOKIE, SESSION_SECONDS, bearer_token
 from otelkit.server.api.asking import Context
 from otelkit.server.api.responses import error_response, json_response
 from otelkit.server.permissions import MAY, PERMISSIONS
 
 __all__ = ["log_in", "log_out", "whoami"]
-
-_BEARER: Final = "bearer "
 
 
 async def whoami(context: Context, request: Request) -> Response:
@@ -25,9 +21,7 @@ async def whoami(context: Context, request: Request) -> Response:
 
 async def log_in(context: Context, request: Request) -> Response:
     """Give a browser a session for the token it sends, so that the token itself need not be kept there."""
-    shown = request.headers.get("authorization", "")
-    token = shown[len(_BEARER) :].strip() if shown[: len(_BEARER)].lower() == _BEARER else ""
-    session = context.access.open_session(token)
+    session = context.access.open_session(bearer_token(request.headers.get("authorization", "")) or "")
     if session is None:
         return error_response("send the token as: Authorization: Bearer …", 400)
     response = json_response({"login": True})
