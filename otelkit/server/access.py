@@ -114,16 +114,13 @@ class Allowance:
         self._clock = clock
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def left(self, address: str) -> float:
-        """Return how often it may be done right now."""
-        left, since = self._left.get(address, (self._burst, 0.0))
-        return min(self._burst, left + (self._clock() - since) * self._rate)
-
     def take(self, address: str) -> bool:
         """Use one up; False where none is left."""
-        left = self.left(address)
+        now = self._clock()
+        left, since = self._left.get(address, (self._burst, now))
+        left = min(self._burst, left + (now - since) * self._rate)
         taken = left >= 1
-        self._left[address] = (left - taken, self._clock())
+        self._left[address] = (left - taken, now)
         self._left.move_to_end(address)
         if len(self._left) > self._MOST:
             self._left.popitem(last=False)
