@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 # Names and hashes only: no committed file says where packages come from.
-pin = uv pip compile pyproject.toml $(2) --prerelease allow --generate-hashes --no-emit-index-url --no-emit-find-links \
+pin = uv pip compile pyproject.toml $(2) --prerelease if-necessary-or-explicit --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-header --no-annotate --quiet -o requirements/$(1).txt
 
 .PHONY: help setup demo test test-fast test-long lint docs bench lock clean browser postgres

