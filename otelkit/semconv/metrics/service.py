@@ -1,65 +1,13 @@
-"""Every instrument otelkit records, once: one :class:`MetricDef` each.
-
-An entry drives the instrument, its Prometheus name, the reference page and a test; later the dashboard panel and alert.
-"""
+"""The service itself: LLM calls, retrieval, tools, requests, and telemetry's own."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from otelkit.semconv.attributes import Core, GenAI, Otelkit
+from otelkit.semconv.metrics.definition import Instrument, MetricDef, Profile
 
-__all__ = ["CATALOGUE", "Instrument", "MetricDef", "Metrics", "Profile", "prometheus_name"]
-
-
-class Instrument(StrEnum):
-    """OpenTelemetry instrument kinds that otelkit uses."""
-
-    COUNTER = "counter"
-    UP_DOWN_COUNTER = "up-down counter"
-    HISTOGRAM = "histogram"
-    GAUGE = "gauge"
-
-
-class Profile(StrEnum):
-    """Which names of the churning GenAI metrics are recorded; ``OTELKIT_METRIC_PROFILE`` chooses."""
-
-    ALWAYS = "always"
-    CLASSIC = "classic"  # what released instrumentations and dashboards use today
-    LATEST = "latest"  # the names on the convention's main branch
-
-
-@dataclass(frozen=True, slots=True)
-class MetricDef:
-    """One instrument: UCUM ``unit``, histogram ``boundaries`` in that unit, and the attributes it may carry."""
-
-    name: str
-    instrument: Instrument
-    unit: str
-    description: str
-    attributes: tuple[str, ...] = ()
-    boundaries: tuple[float, ...] = ()
-    profile: Profile = Profile.ALWAYS
-
-    @property
-    def prometheus_name(self) -> str:
-        """The name in Prometheus, as the OpenTelemetry Prometheus exporters write it."""
-        return prometheus_name(self.name, self.unit, counter=self.instrument is Instrument.COUNTER)
-
-
-_UNIT_WORDS: Final = {"s": "seconds", "ms": "milliseconds", "By": "bytes", "1": ""}
-
-
-def prometheus_name(name: str, unit: str, *, counter: bool) -> str:
-    """Translate an OpenTelemetry metric name: dots to underscores, unit and ``_total`` appended, ``{…}`` dropped."""
-    result = name.replace(".", "_").replace("-", "_")
-    word = "" if unit.startswith("{") else _UNIT_WORDS.get(unit, unit)
-    if word and not result.endswith(f"_{word}"):
-        result = f"{result}_{word}"
-    return f"{result}_total" if counter else result
-
+__all__ = ["Metrics"]
 
 _SECONDS: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 _TOKENS: Final = tuple(float(4**power) for power in range(14))
@@ -343,9 +291,3 @@ class Metrics:
         "Product events not created, by reason (no consent, invalid properties).",
         ("event.name", Otelkit.DROP_REASON),
     )
-
-
-CATALOGUE: Final[tuple[MetricDef, ...]] = tuple(
-    entry for entry in vars(Metrics).values() if isinstance(entry, MetricDef)
-)
-"""All entries in reading order."""
