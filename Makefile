@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 pin = uv pip compile pyproject.toml $(2) --prerelease if-necessary-or-explicit --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-header --no-annotate --quiet -o requirements/$(1).txt
 
-.PHONY: help setup demo test test-fast test-long lint docs bench lock clean browser postgres
+.PHONY: help setup demo test test-fast test-long lint docs bench lock clean browser postgres redis
 .DEFAULT_GOAL := help
 
 help: ## what there is
@@ -28,7 +28,7 @@ $(VENV)/.installed: requirements/dev.txt pyproject.toml
 demo: setup ## a chatbot at work, and the page that shows it (ARGS=--once checks and ends)
 	@$(BIN)/otelkit demo $(ARGS)
 
-test: setup browser postgres lint ## everything; what is missing is named loudly (OTELKIT_REQUIRE=all makes it a failure)
+test: setup browser postgres redis lint ## everything; what is missing is named loudly (OTELKIT_REQUIRE=all makes it a failure)
 	@$(BIN)/python -m pytest $(ARGS)
 
 test-long: setup ## what `make test` tries a few times, tried thoroughly: 100,000 hostile bodies, 60 kills (about 10 minutes)
@@ -55,6 +55,9 @@ browser: ## headless Chromium and TypeScript for the page's tests, where apt and
 
 postgres: ## PostgreSQL's server for the store's tests, where apt can bring it
 	@tests/server/install-postgres
+
+redis: ## Redis's server for the tests of jobs and caches, where apt can bring it
+	@tests/sdk/install-redis
 
 lock: ## pin the newest allowed versions (needs uv)
 	@$(call pin,dev,--extra all --group dev)

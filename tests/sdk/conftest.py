@@ -14,6 +14,7 @@ from otelkit.sdk import context
 from otelkit.sdk.identity import Pseudonymiser
 from otelkit.sdk.processors import ContextProcessor
 from otelkit.sdk.steps import State
+from tests.sdk.redis_support import RedisServer, running_redis
 
 _exporter = InMemorySpanExporter()
 
@@ -33,6 +34,19 @@ def spans() -> Iterator[Callable[[], list[ReadableSpan]]]:
     _exporter.clear()
     yield lambda: list(_exporter.get_finished_spans())
     _exporter.clear()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """Redis for all tests of this folder; ``redis`` is the same, empty."""
+    yield from running_redis()
+
+
+@pytest.fixture
+def redis(redis_server: RedisServer) -> RedisServer:
+    """An empty Redis."""
+    redis_server.empty()
+    return redis_server
 
 
 @pytest.fixture
