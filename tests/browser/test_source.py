@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import pytest
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "otelkit" / "server" / "page"
 OURS = sorted(path for path in PAGE.rglob("*.js") if "vendor" not in path.parts)
+PAGES = sorted((PAGE / "pages").glob("*.js"))
+IMPORT = re.compile(r"""^(?:import|export)\b[^;(]*?["'](\.{1,2}/[^"']+)["'];""", re.MULTILINE)
 MOST_BYTES = 150_000
 LONGEST_LINE = 160
 
@@ -41,9 +44,22 @@ def test_lines_can_be_read() -> None:
     assert not long
 
 
-def test_everything_together_is_small() -> None:
-    files = [path for path in PAGE.rglob("*") if path.suffix in (".js", ".css", ".html", ".svg")]
-    assert len(files) > len(OURS) > 20
+def _with_imports(path: Path, seen: set[Path]) -> set[Path]:
+    """A module and everything it cannot start without; what it imports later is not among it."""
+    if path not in seen:
+        seen.add(path)
+        for found in IMPORT.findall(path.read_text("utf-8")):
+            _with_imports((path.parent / found).resolve(), seen)
+    return seen
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_every_page_is_small(page: Path) -> None:
+    shell = _with_imports(PAGE / "app.js", set())
+    assert {"preact.js", "app.js", "state.js"} <= {path.name for path in shell}
+    assert not shell & set(PAGES), "pages are brought when they are looked at"
+    modules = _with_imports(page, shell)
+    files = [*modules, PAGE / "index.html", *PAGE.rglob("*.css"), PAGE / "icon.svg"]
     assert sum(len(gzip.compress(path.read_bytes())) for path in files) <= MOST_BYTES
 
 

@@ -9,44 +9,37 @@ import { Trouble } from "./parts/common.js";
 import { FilterBar } from "./parts/filterbar.js";
 import { Palette } from "./parts/palette.js";
 import { RangeMenu } from "./parts/rangemenu.js";
-import { Conversations } from "./pages/conversations.js";
-import { Logs } from "./pages/logs.js";
-import { Metrics } from "./pages/metrics.js";
-import { Models } from "./pages/models.js";
-import { Overview } from "./pages/overview.js";
-import { Settings } from "./pages/settings.js";
-import { Retrieval } from "./pages/retrieval.js";
-import { Services } from "./pages/services.js";
-import { Tools } from "./pages/tools.js";
-import { Traces } from "./pages/traces.js";
-import { address, change, listen, listenKeys, shared, usePlace, useKeys } from "./state.js";
+import { address, change, here, listen, listenKeys, shared, usePlace, useKeys } from "./state.js";
 
 /**
  * @typedef {{query: import("./state.js").Query, status: any, revision: unknown}} PageProps
  *   `revision` changes when something new was stored, or time has moved the range on
  */
 
-/** Every page: its path, its name, the group it stands in, and what draws it. One line each. */
+/** Every page: its path, its name, the group it stands in, and what brings it when it is first looked at. */
 const PAGES = [
-  { path: "", name: "Overview", group: "", draw: Overview },
-  { path: "traces", name: "Traces", group: "", draw: Traces },
-  { path: "conversations", name: "Conversations", group: "", draw: Conversations },
-  { path: "models", name: "Models and cost", group: "Measure", draw: Models },
-  { path: "retrieval", name: "Retrieval", group: "Measure", draw: Retrieval },
-  { path: "tools", name: "Tools", group: "Measure", draw: Tools },
-  { path: "metrics", name: "Metrics", group: "Measure", draw: Metrics },
-  { path: "logs", name: "Logs", group: "Operate", draw: Logs },
-  { path: "services", name: "Services", group: "Operate", draw: Services },
-  { path: "settings", name: "Settings", group: "Operate", draw: Settings },
+  { path: "", name: "Overview", group: "", load: () => import("./pages/overview.js").then((at) => at.Overview) },
+  { path: "traces", name: "Traces", group: "", load: () => import("./pages/traces.js").then((at) => at.Traces) },
+  { path: "conversations", name: "Conversations", group: "", load: () => import("./pages/conversations.js").then((at) => at.Conversations) },
+  { path: "models", name: "Models and cost", group: "Measure", load: () => import("./pages/models.js").then((at) => at.Models) },
+  { path: "retrieval", name: "Retrieval", group: "Measure", load: () => import("./pages/retrieval.js").then((at) => at.Retrieval) },
+  { path: "tools", name: "Tools", group: "Measure", load: () => import("./pages/tools.js").then((at) => at.Tools) },
+  { path: "metrics", name: "Metrics", group: "Measure", load: () => import("./pages/metrics.js").then((at) => at.Metrics) },
+  { path: "logs", name: "Logs", group: "Operate", load: () => import("./pages/logs.js").then((at) => at.Logs) },
+  { path: "services", name: "Services", group: "Operate", load: () => import("./pages/services.js").then((at) => at.Services) },
+  { path: "settings", name: "Settings", group: "Operate", load: () => import("./pages/settings.js").then((at) => at.Settings) },
 ];
 const AGAIN_MS = 30_000;
+
+/** @param {string} wanted */
+const pageAt = (wanted) => PAGES.find(({ path }) => path === wanted) || PAGES[0];
 
 function App() {
   const { page, query } = usePlace();
   const live = query.live !== "off";
   const { data: status, error } = useStatus(live);
   const revision = useRevision(status, live);
-  const current = PAGES.find(({ path }) => path === page) || PAGES[0];
+  const current = pageAt(page);
   useEffect(() => {
     document.title = current.path ? `${current.name} · otelkit` : "otelkit";
     // On a phone the pages stand in a row that is wider than the screen.
@@ -80,9 +73,24 @@ function App() {
       </header>
       <main id="main" tabindex="-1">
         ${error && error.status !== 401 && html`<${Trouble} error=${error} />`}
-        ${error?.status === 401 ? html`<${Login} />` : html`<${current.draw} key=${current.path} query=${query} status=${status} revision=${revision} />`}
+        ${error?.status === 401
+    ? html`<${Login} />`
+    : html`<${Page} key=${current.path} load=${current.load} query=${query} status=${status} revision=${revision} />`}
       </main>
     </div>`;
+}
+
+/**
+ * A page, once its files are here.
+ * @param {PageProps & {load: () => Promise<any>}} props
+ */
+function Page({ load, ...props }) {
+  const [drawn, setDrawn] = useState(/** @type {{by?: any, error?: any}} */ ({}));
+  useEffect(() => {
+    load().then((by) => setDrawn({ by }), (error) => setDrawn({ error }));
+  }, []);
+  if (drawn.error) return html`<${Trouble} error=${drawn.error} />`;
+  return drawn.by && html`<${drawn.by} ...${props} />`;
 }
 
 /**
@@ -130,6 +138,7 @@ function Foot({ status, error }) {
 
 /** Asked before anything else, so that nobody who must log in is refused a dozen questions first. */
 async function start() {
+  pageAt(here().page).load().catch(() => {}); // on its way while access is asked; the page itself says what failed
   const { login, may } = await ask("access").catch(() => ({ login: false, may: [] }));
   listen();
   listenKeys();
