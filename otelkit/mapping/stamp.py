@@ -1,4 +1,4 @@
-"""What otelkit adds to a finished span before anything else looks at it: one shape, counted once, priced, marked slow.
+"""What otelkit adds to a finished span before anything else looks at it: one shape, counted once, priced, marked.
 
 A span that has a stamp keeps it: the server prices and counts only what comes without.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from otelkit.mapping.cost import PriceBook
 from otelkit.mapping.counting import CallLedger
+from otelkit.mapping.failures import stamp_span
 from otelkit.mapping.genai import is_inference, model, normalise, operation, provider, usage
 from otelkit.model import AttributeValue, Span, SpanKind
 from otelkit.semconv.attributes import Operation, Otelkit
@@ -30,6 +31,8 @@ class Stamper:
     def __call__(self, span: Span) -> Span:
         """The span in GenAI names with its stamps; the same object when there is nothing to add."""
         span = normalise(span)
+        if span.events:
+            span = stamp_span(span)
         stamps: dict[str, AttributeValue] = {}
         if self._calls.observe(span) and Otelkit.DUPLICATE not in span.attributes:
             stamps[Otelkit.DUPLICATE] = True

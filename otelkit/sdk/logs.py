@@ -28,6 +28,7 @@ from otelkit.model import Attributes
 from otelkit.sdk.context import current_request_id, current_session
 from otelkit.sdk.guard import guard, safe_text
 from otelkit.sdk.integrations import structlog
+from otelkit.sdk.origins import origin_of
 from otelkit.semconv.attributes import Core, GenAI, Otelkit
 from otelkit.settings import Settings
 
@@ -154,6 +155,7 @@ def _emit(record: logging.LogRecord) -> None:
     place = {Core.CODE_FILE: record.pathname, Core.CODE_FUNCTION: record.funcName, Core.CODE_LINE: record.lineno}
     attributes: dict[str, Any] = {**(place if record.pathname else {}), **fields, **_exception(record)}
     now = int(record.created * 1e9)
+    _, error, _ = _raised(record)
     _logs.get_logger(record.name).emit(
         timestamp=now,
         observed_timestamp=now,
@@ -161,6 +163,7 @@ def _emit(record: logging.LogRecord) -> None:
         severity_text=text,
         body=body,
         attributes=attributes,
+        context=origin_of(error),
     )
 
 
@@ -214,8 +217,7 @@ def _unfolded(value: object, inside: tuple[int, ...]) -> Any:
 
 def _exception(record: logging.LogRecord) -> dict[str, str]:
     """Type, message and traceback; where structlog's stdlib bridge is at work, ``exc_info`` is in its event dict."""
-    given = record.exc_info or (record.msg.get("exc_info") if isinstance(record.msg, Mapping) else None)
-    kind, error, trace_back = structlog.exception_info(given)
+    kind, error, trace_back = _raised(record)
     if kind is None:
         return {Core.EXCEPTION_STACKTRACE: _short(record.exc_text)} if record.exc_text else {}
     return {
@@ -225,6 +227,12 @@ def _exception(record: logging.LogRecord) -> dict[str, str]:
         Core.EXCEPTION_MESSAGE: _short(safe_text(error)),
         Core.EXCEPTION_STACKTRACE: _short("".join(traceback.format_exception(kind, error, trace_back))),
     }
+
+
+def _raised(record: logging.LogRecord) -> tuple[Any, Any, Any]:
+    return structlog.exception_info(
+        record.exc_info or (record.msg.get("exc_info") if isinstance(record.msg, Mapping) else None)
+    )
 
 
 class JsonFormatter(logging.Formatter):

@@ -22,6 +22,7 @@ from otelkit.sdk.export.pipeline import Pipeline
 from otelkit.sdk.export.points import LabelCleaner
 from otelkit.sdk.export.readers import PushReader, Ticker
 from otelkit.sdk.export.worker import Worker
+from otelkit.sdk.failures import ErrorCounter
 from otelkit.sdk.guard import guard
 from otelkit.sdk.identity import IdentityGuard, Pseudonymiser
 from otelkit.sdk.instruments import Instruments, Tally
@@ -69,10 +70,17 @@ class Runtime:
         self.instruments = Instruments(self.meter_provider, settings.metric_profile)
         tally = Tally(self.instruments)
         processors = [kind(tally) for kind in (TokenProcessor, RagProcessor, ToolProcessor, StepProcessor)]
+        self._errors = ErrorCounter(self.instruments.record)
+
+        def settle() -> None:
+            tally.settle()
+            self._errors.settle()
+
         pipeline = Pipeline(
             stamper=Stamper(prices, slow_seconds=settings.slow_request_seconds),
-            observers=[processor.observe for processor in processors],
-            settle=tally.settle,
+            observers=[*(processor.observe for processor in processors), self._errors.observe],
+            observe_log=self._errors.observe_log,
+            settle=settle,
             identities=self.identities,
             redactor=self.redactor,
             lanes=self.lanes,
@@ -104,6 +112,8 @@ class Runtime:
 
     def collect(self) -> None:
         """Collect and queue all metrics now."""
+        with guard:
+            self._errors.settle()
         if Signal.METRICS in self.lanes:
             for reader in self._push_readers:
                 with guard:
@@ -122,6 +132,8 @@ class Runtime:
         deadline = time.monotonic() + timeout
         self._ticker.stop()
         processed = self.worker.stop(deadline)
+        with guard:
+            self._errors.settle(everything=True)
         self.collect()
         closed = [lane.close(deadline) for lane in self.lanes.values()]
         return processed and all(closed)

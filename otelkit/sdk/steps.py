@@ -22,6 +22,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
 from otelkit.mapping.messages import chat_message
 from otelkit.sdk.context import detach
 from otelkit.sdk.guard import guard, log_sparsely, safe_text
+from otelkit.sdk.origins import remember_origin
 from otelkit.sdk.results import Results, read_results
 from otelkit.semconv.attributes import Core, GenAI, Operation, Otelkit
 
@@ -248,6 +249,7 @@ class Step:
             self.span.set_attribute(GenAI.RETRIEVAL_DOCUMENTS, as_text(found.documents()))
 
     def _record_error(self, error: BaseException) -> None:
+        remember_origin(error, self.span)
         kind, message = _type_name(error), safe_text(error)
         self._mark_failed(kind, f"{type(error).__name__}: {message}")
         try:

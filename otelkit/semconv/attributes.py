@@ -145,6 +145,14 @@ class Otelkit:
     OUTPUT_VALUE: Final = "otelkit.output"  # content: what it gave back
 
 
+class Errors:
+    """Ours, on whatever tells of an exception: a span's ``exception`` event or a log record."""
+
+    FINGERPRINT: Final = "otelkit.error.fingerprint"  # 16 hex digits: the same error has the same
+    CATEGORY: Final = "otelkit.error.category"  # bug, dependency, timeout, client, limit
+    UNHANDLED: Final = "otelkit.error.unhandled"  # metric attribute: whether it ended a request or job
+
+
 class OpenInference:
     """Arize OpenInference, read by ``mapping`` and never written."""
 

@@ -68,6 +68,26 @@ async def boom() -> None:
     raise ValueError("user jane@example.com has key sk-proj-abcdefghijklmnopqrstuvwxyz123456")
 
 
+@otelkit.traced_tool
+async def fail(number: int) -> None:
+    raise LookupError(f"order {number} is not there")
+
+
+@app.get("/handled/{number}")
+async def handled(number: int) -> dict[str, bool]:
+    try:
+        with otelkit.traced_workflow("both"):
+            await fail(number)
+    except LookupError:
+        log.exception("order %d could not be found", number)
+    return {"found": False}
+
+
+@app.get("/fails/{number}")
+async def fails(number: int) -> None:
+    await fail(number)
+
+
 @app.get("/refused")
 async def refused() -> None:
     raise HTTPException(403, "no")

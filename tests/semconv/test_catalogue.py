@@ -155,12 +155,24 @@ def test_consent_categories() -> None:
 
 
 def test_attribute_names_are_spelt_once() -> None:
-    kinds = (attributes.GenAI, attributes.Core, attributes.Otelkit, attributes.OpenInference, attributes.Traceloop)
+    kinds = (
+        attributes.GenAI,
+        attributes.Core,
+        attributes.Otelkit,
+        attributes.Errors,
+        attributes.OpenInference,
+        attributes.Traceloop,
+    )
     values = [v for kind in kinds for n, v in vars(kind).items() if n.isupper() and isinstance(v, str)]
     assert [value for value, count in Counter(values).items() if count > 1] == []
 
 
 def test_our_own_names_start_with_ours() -> None:
-    own = [value for name, value in vars(attributes.Otelkit).items() if name.isupper()]
+    own = [
+        value
+        for kind in (attributes.Otelkit, attributes.Errors)
+        for name, value in vars(kind).items()
+        if name.isupper()
+    ]
     assert own
     assert all(value.startswith("otelkit.") for value in own)

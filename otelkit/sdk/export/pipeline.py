@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from otelkit.mapping.failures import stamp_log
 from otelkit.mapping.otlp import encode_logs, encode_spans
 from otelkit.mapping.redaction import Redactor
 from otelkit.mapping.stamp import Stamper
@@ -29,6 +30,7 @@ class Pipeline:
     Args:
         stamper: gives spans one shape, price and marks.
         observers: called with every finished span, sampled or not: they derive metrics.
+        observe_log: called with every log record, exported or not.
         settle: called when they have seen a batch.
         identities: takes raw ids off attributes.
         redactor: the last thing that touches a record before it is encoded.
@@ -41,6 +43,7 @@ class Pipeline:
         *,
         stamper: Stamper,
         observers: Sequence[Callable[[Span], None]],
+        observe_log: Callable[[LogRecord], None],
         settle: Callable[[], None],
         identities: Callable[[Attributes], Attributes],
         redactor: Redactor,
@@ -50,6 +53,7 @@ class Pipeline:
         self._convert = Converter()
         self._stamp = stamper
         self._observers = tuple(observers)
+        self._observe_log = observe_log
         self._settle = settle
         self._identities = identities
         self._redactor = redactor
@@ -91,8 +95,10 @@ class Pipeline:
             spans.append(self._redactor.span(self._without_ids(span)))
 
     def _log(self, record: Record, logs: list[LogRecord]) -> None:
+        log = stamp_log(self._convert.log(record))  # type: ignore[arg-type]
+        self._observe_log(log)
         if Signal.LOGS in self._lanes:
-            logs.append(self._redactor.log(self._without_ids(self._convert.log(record))))  # type: ignore[arg-type]
+            logs.append(self._redactor.log(self._without_ids(log)))
 
     def _without_ids(self, record: AnyRecord) -> AnyRecord:
         attributes = self._identities(record.attributes)

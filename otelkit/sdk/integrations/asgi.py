@@ -17,6 +17,7 @@ from opentelemetry import trace
 from otelkit.mapping.metrics import Measurement
 from otelkit.sdk.context import detach, request_context, session
 from otelkit.sdk.guard import guard
+from otelkit.sdk.origins import remember_origin
 from otelkit.sdk.runtime import Runtime
 from otelkit.semconv.attributes import Core, Otelkit
 from otelkit.semconv.metrics import MetricDef, Metrics
@@ -74,6 +75,9 @@ class RequestMiddleware:
                     await self.app(scope, receive, _answering(send, header, request_id))
                 else:
                     await _Connection(scope, receive, send, self._runtime()).serve(self.app)
+        except Exception as error:
+            remember_origin(error, trace.get_current_span())
+            raise
         finally:
             detach(token)
 

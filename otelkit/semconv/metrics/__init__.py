@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Final
 
 from otelkit.semconv.metrics.definition import Instrument, MetricDef, Profile, prometheus_name
+from otelkit.semconv.metrics.errors import ErrorMetrics
 from otelkit.semconv.metrics.service import Metrics
 
-__all__ = ["CATALOGUE", "Instrument", "MetricDef", "Metrics", "Profile", "prometheus_name"]
+__all__ = ["CATALOGUE", "ErrorMetrics", "Instrument", "MetricDef", "Metrics", "Profile", "prometheus_name"]
 
-_SUBJECTS: Final = (Metrics,)
+_SUBJECTS: Final = (Metrics, ErrorMetrics)
 
 CATALOGUE: Final[tuple[MetricDef, ...]] = tuple(
     entry for subject in _SUBJECTS for entry in vars(subject).values() if isinstance(entry, MetricDef)
