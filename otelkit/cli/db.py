@@ -293,6 +293,8 @@ def _import(args: argparse.Namespace) -> int:
             read = ", ".join(f"{count:,} {signal}" for signal, count in found.read.items()) or "nothing"
             refused = "".join(f"; rejected {count:,}: {reason}" for reason, count in found.rejected.items())
             told.end(f"{path}: {read}{refused}")
+            if found.rejected.get("too_old"):
+                print("too_old: older than what was deleted here for its age; a fresh --db takes all.", file=sys.stderr)
     return 0
 
 

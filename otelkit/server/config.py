@@ -31,7 +31,9 @@ class ServerConfig:
     ``database`` is a file, ``:temp:`` for one that is deleted when the server stops, or a PostgreSQL URL.
     ``keep_content`` False drops prompts, completions and other content even where the sender sent it; True keeps what
     arrives, because the sender has already decided. ``grpc_port`` is where OTLP/gRPC is received, None for nowhere.
-    ``head_seconds`` and ``request_seconds`` are how long a request's headers and its body may take. ``keep`` and
+    ``max_series`` is how many spans' and how many logs' names are told apart, further ones are "(other)"; points of
+    metric series beyond ``max_metric_series`` are refused. ``head_seconds`` and
+    ``request_seconds`` are how long a request's headers and its body may take. ``keep`` and
     ``max_size`` say when the oldest records are deleted; 0 is never. ``tokens`` by role (see ``access.Access``) are
     what a caller must show; an address other than this machine's needs some. ``tls`` is (certificate, key) in PEM.
     """
@@ -50,6 +52,7 @@ class ServerConfig:
     head_seconds: float = 10.0
     request_seconds: float = 60.0
     max_series: int = 20_000
+    max_metric_series: int = 100_000
     keep: int = 0
     max_size: int = 0
     cache: int = 32 * 1024 * 1024

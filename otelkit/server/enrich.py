@@ -1,15 +1,25 @@
-"""From a decoded span to what the store keeps: one vocabulary, priced, redacted, with the facts its trace needs."""
+"""From a decoded record to what the store keeps: redacted, and spans in one vocabulary, priced, with facts."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
 from typing import Final
 
 from otelkit.mapping import genai
-from otelkit.model import Attributes, AttributeValue, Resource, Span, SpanKind, StatusCode
+from otelkit.mapping.redaction import Redactor
+from otelkit.model import (
+    Attributes,
+    AttributeValue,
+    LogRecord,
+    MetricPoint,
+    Resource,
+    Span,
+    SpanKind,
+    StatusCode,
+)
 from otelkit.semconv.attributes import Core, GenAI, Operation, Otelkit
 from otelkit.server.messages import last_text, last_user_text
 from otelkit.server.prices import Prices
@@ -41,44 +51,71 @@ _KINDS: Final[Mapping[str, str]] = {
 
 
 class Enricher:
-    """Turns spans into facts. Never raises: a span that cannot be understood is kept as it is.
+    """Prepares what is to be stored. Never raises: of a record that cannot be understood, what can be kept is.
 
-    ``redact`` is applied to what was normalised, so that everything derived passes through it. ``secret`` is the
-    store's own: ids that redaction replaces get a pseudonym under it, so that whom they name is still told apart.
+    The redactor sees what was normalised, so that everything derived passes through it. ``secret`` is the store's own:
+    ids that redaction replaces get a pseudonym under it, so that whom they name is still told apart.
     """
 
-    def __init__(self, prices: Prices, redact: Callable[[Span], Span], secret: bytes) -> None:
+    def __init__(self, prices: Prices, redactor: Redactor, secret: bytes) -> None:
         self._prices = prices
-        self._redact = redact
+        self._redactor = redactor
         self._secret = secret
         self._services: dict[int, tuple[str, str]] = {}
 
-    def __call__(self, spans: Sequence[Span]) -> list[SpanFact]:
+    def spans(self, spans: Sequence[Span]) -> list[SpanFact]:
+        """Return the facts of each span."""
         self._services = {}  # the spans of a batch share a few resources: each is read once
         return [self._fact(span) for span in spans]
+
+    def logs(self, records: Sequence[LogRecord]) -> list[LogRecord]:
+        """Return the records redacted."""
+        return [self._record(record) for record in records]
+
+    def points(self, points: Sequence[MetricPoint]) -> list[MetricPoint]:
+        """Return the points redacted; without its labels a point is another series', so one that fails is left out."""
+        clean = []
+        for point in points:
+            try:
+                clean.append(self._redactor.point(point))
+            except Exception as error:  # noqa: BLE001  see _fact
+                _log.error("a metric point could not be understood (%s); not kept", type(error).__name__)
+        return clean
 
     def _fact(self, span: Span) -> SpanFact:
         try:
             span = genai.normalise(span)
-            return self._understood(self._told_apart(span, self._redact(span)))
+            clean = self._redactor.span(span)
+            if clean.attributes is not span.attributes:
+                clean = clean._replace(attributes=self._told_apart(span.attributes, clean.attributes))
+            return self._understood(clean)
         except Exception as error:  # noqa: BLE001  whatever a hostile value did, its siblings must not be lost
             # The type only: an exception's words may quote what is not redacted yet.
             _log.error("a span could not be understood (%s); kept without its details", type(error).__name__)
             bare = Span(span.trace_id, span.span_id, span.parent_id, "", span.kind, span.start, span.end, span.status)
             return self._understood(bare)
 
-    def _told_apart(self, span: Span, clean: Span) -> Span:
+    def _record(self, record: LogRecord) -> LogRecord:
+        try:
+            clean = self._redactor.log(record)
+            if clean.attributes is record.attributes:
+                return clean
+            return clean._replace(attributes=self._told_apart(record.attributes, clean.attributes))
+        except Exception as error:  # noqa: BLE001  see _fact
+            _log.error("a log record could not be understood (%s); kept without its details", type(error).__name__)
+            return LogRecord(
+                *(record.time, record.observed, record.severity, "", None, {}, ""), record.trace_id, record.span_id
+            )
+
+    def _told_apart(self, before: Attributes, after: Attributes) -> Attributes:
         """Give ids that redaction took the sense of a name of their own: two people are not one ``[email]``."""
-        before, after = span.attributes, clean.attributes
-        if after is before:
-            return clean
         names = {}
         for name in _IDS:
             was, now = before.get(name), after.get(name)
             if isinstance(was, str) and isinstance(now, str) and was != now:
                 digest = blake2b(was.encode("utf-8", "surrogatepass"), key=self._secret, digest_size=6)
                 names[name] = f"{now}:{digest.hexdigest()}"
-        return clean._replace(attributes={**after, **names}) if names else clean
+        return {**after, **names} if names else after
 
     def _understood(self, span: Span) -> SpanFact:
         attributes = span.attributes

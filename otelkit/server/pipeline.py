@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 
 from otelkit.errors import DecodeError, OtelkitError, StorageError
 from otelkit.mapping.otlp import DECODERS, Decoded
+from otelkit.server.ages import without_old
 from otelkit.server.encodings import TooLargeError, decompress
 from otelkit.server.storage.store import Batch, Store
 from otelkit.server.wire import check_size
@@ -204,6 +205,7 @@ class Pipeline:
     def _obey(self, order: _Order) -> None:
         try:
             with self._store.database.writing() as connection:
+                self._store.take_turn(connection)
                 answer = order.work(connection)
         except Exception as error:  # noqa: BLE001  whoever gave the order is told
             order.future.set_exception(error)
@@ -215,12 +217,13 @@ class Pipeline:
     def _work(self, group: Sequence[_Waiting]) -> None:
         ready: list[_Ready] = []
         size = 0
+        floor = time.time_ns() - self._keep_seconds * 10**9 if self._keep_seconds else 0
         for item in group:
             try:
                 body = decompress(item.body, item.encoding, self._max_decoded)
                 check_size(body, json=item.json)
                 decoded = DECODERS[item.signal](body, json=item.json)
-                ready.append((item, self._without_old(item.signal, decoded)))
+                ready.append((item, without_old(item.signal, decoded, floor)))
             except (DecodeError, TooLargeError) as error:
                 item.future.set_exception(error)
                 continue
@@ -231,24 +234,16 @@ class Pipeline:
         if ready:
             self._keep(ready)
 
-    def _without_old(self, signal: str, decoded: Decoded[Any]) -> Decoded[Any]:
-        """Reject what would be deleted for its age at once, and must not be counted a second time before."""
-        if not self._keep_seconds:
-            return decoded
-        floor = time.time_ns() - self._keep_seconds * 10**9
-        fresh = [record for record in decoded.records if _when(signal, record, floor) >= floor]
-        old = len(decoded.records) - len(fresh)
-        return Decoded(fresh, decoded.rejected | {"too_old": old}) if old else decoded
-
     def _keep(self, ready: Sequence[_Ready]) -> None:
         try:
-            self._store.write([Batch(item.signal, decoded.records) for item, decoded in ready])
+            refused = self._store.write([Batch(item.signal, decoded.records) for item, decoded in ready])
         except StorageError as error:
             self.progress.failure = error
             _log.warning("nothing stored: %s", error)
             _fail([item for item, _ in ready], error)
             return
         self._count(ready)
+        self.progress.rejected.update(refused)
         self.on_stored()
         for item, decoded in ready:
             item.future.set_result(Accepted(decoded.rejected))
@@ -266,13 +261,6 @@ class Pipeline:
                 progress.rejected[item.signal, reason] += count
         if spans:
             progress.recent.append((progress.last, spans))
-
-
-def _when(signal: str, record: Any, missing: int) -> int:
-    """Return a record's time in nanoseconds, ``missing`` where it has none."""
-    if signal == "spans":
-        return int(record.end)
-    return int(record.time or (record.observed if signal == "logs" else 0) or missing)
 
 
 def _nobody() -> None:

@@ -27,6 +27,7 @@ from otelkit.server.prices import Key, Prices
 from otelkit.server.storage import schema
 from otelkit.server.storage.costs import correct_costs
 from otelkit.server.storage.payloads import PayloadReader
+from otelkit.server.text import OTHER
 
 __all__ = ["Repricing"]
 
@@ -37,7 +38,6 @@ _STATE: Final = "repricing"
 _TRACES: Final = 150  # of one step
 _SHARE: Final = 0.5  # a step is followed by a pause of so many times its length, which senders have for themselves
 _AGAIN: Final = 5.0  # seconds until a step that failed is tried again
-_OTHER: Final = "(other)"
 _price: Final = schema.price.c
 
 
@@ -162,4 +162,4 @@ def _affected(connection: Connection, keys: list[Any]) -> list[int]:
 
 def _meant(key: Key, provider: str, model: str) -> bool:
     provider_fits = key[0] == "*" or canonical_provider(key[0]) == canonical_provider(provider)
-    return provider_fits and (key[1] in ("*", model) or model == _OTHER or len(model) >= 200)
+    return provider_fits and (key[1] in ("*", model) or model == OTHER or len(model) >= 200)

@@ -27,7 +27,7 @@ from otelkit.server.prices import open_prices, warm_up
 from otelkit.server.repricing import Repricing
 from otelkit.server.storage.database import Database
 from otelkit.server.storage.retention import Retention
-from otelkit.server.storage.store import Store
+from otelkit.server.storage.store import Limits, Store
 from otelkit.settings import package_version
 
 if TYPE_CHECKING:
@@ -60,11 +60,12 @@ class Server:
             self._socket.close()
             raise
         redactor = Redactor(capture_content=self.config.keep_content)
-        enricher = Enricher(self._prices, redactor.span, self.database.secret())
-        store = Store(self.database, enricher, redactor.log, redactor.point, max_series=self.config.max_series)
+        enricher = Enricher(self._prices, redactor, self.database.secret())
+        store = Store(self.database, enricher, Limits(self.config.max_series, self.config.max_metric_series))
         waiting, decoded = self.config.max_waiting, self.config.max_decoded
         self.pipeline = Pipeline(store, max_waiting=waiting, max_decoded=decoded, keep=self.config.keep)
         self.repricing = Repricing(self._prices, enricher.cost_of, self.pipeline.run)
+        store.on_taken_over = self.repricing.load
         with self.database.reading() as connection:
             self.repricing.load(connection)
         self.retention = Retention(store, self.pipeline.run, self.config.keep, self.config.max_size)

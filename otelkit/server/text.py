@@ -10,6 +10,7 @@ from otelkit.semconv.attributes import Core, GenAI, Otelkit
 
 __all__ = [
     "LABEL",
+    "OTHER",
     "UNKNOWN_SERVICE",
     "Memo",
     "Who",
@@ -24,6 +25,7 @@ __all__ = [
 
 T = TypeVar("T")
 LABEL: Final = 200
+OTHER: Final = "(other)"  # stands for names of which there are too many to tell apart
 _MOST_REMEMBERED: Final = 8_192
 UNKNOWN_SERVICE: Final = "unknown_service"
 # Names that were valid before 1.27 of the conventions and that many services still send.

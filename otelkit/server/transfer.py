@@ -21,11 +21,13 @@ from otelkit.errors import DecodeError, OtelkitError
 from otelkit.mapping.otlp import DECODERS, encode_logs, encode_spans
 from otelkit.mapping.redaction import Redactor
 from otelkit.model import LogRecord, MetricKind, MetricPoint, Span
+from otelkit.server.ages import without_old
 from otelkit.server.config import ServerConfig
 from otelkit.server.enrich import Enricher
 from otelkit.server.prices import open_prices
 from otelkit.server.storage.database import Database
-from otelkit.server.storage.store import Batch, Store
+from otelkit.server.storage.retention import deleted_before
+from otelkit.server.storage.store import Batch, Limits, Store
 
 __all__ = ["Imported", "as_flat", "as_otlp", "import_file", "open_store"]
 
@@ -45,9 +47,9 @@ _GZIP: Final = b"\x1f\x8b"
 
 def open_store(database: Database, prices: Path | None, free_providers: tuple[str, ...]) -> Store:
     """Return what writes records into a database as a server with these prices does."""
-    redactor = Redactor(capture_content=True)
-    enrich = Enricher(open_prices(prices, free_providers), redactor.span, database.secret())
-    return Store(database, enrich, redactor.log, redactor.point, max_series=ServerConfig().max_series)
+    enricher = Enricher(open_prices(prices, free_providers), Redactor(capture_content=True), database.secret())
+    limits = ServerConfig()
+    return Store(database, enricher, Limits(limits.max_series, limits.max_metric_series))
 
 
 def as_otlp(signal: str, records: Sequence[Any]) -> dict[str, Any]:
@@ -221,7 +223,7 @@ def import_file(path: Path, store: Store, told: Callable[[int, int], None]) -> I
     """Store what a file of OTLP JSON holds: one request, or one a line; gzip is seen by itself.
 
     ``told`` is called with the bytes of the file read so far, and all of them. What is stored already stays as it is,
-    so the same file may be read again.
+    so the same file may be read again. Records older than what retention has deleted here are rejected.
 
     Raises:
         OtelkitError: the file cannot be read, is not OTLP JSON, or the store fails.
@@ -229,27 +231,33 @@ def import_file(path: Path, store: Store, told: Callable[[int, int], None]) -> I
     read: Counter[str] = Counter()
     rejected: Counter[str] = Counter()
     group: list[Batch] = []
+    with store.database.reading() as connection:
+        floor = deleted_before(connection)
     try:
         with path.open("rb") as raw:
             size = path.stat().st_size
             for where, body in _requests(path, raw):
                 signal = _signal(where, body)
                 try:
-                    decoded = DECODERS[signal](body, json=True)
+                    decoded = without_old(signal, DECODERS[signal](body, json=True), floor)
                 except DecodeError as error:
                     raise OtelkitError(f"{where}: {error}") from error
                 read[signal] += len(decoded.records)
                 rejected.update(decoded.rejected)
                 group.append(Batch(signal, decoded.records))
                 if sum(len(batch.records) for batch in group) >= _GROUP:
-                    store.write(group)
+                    rejected.update(_reasons(store.write(group)))
                     group = []
                     told(min(raw.tell(), size), size)
     except (OSError, EOFError) as error:
         raise OtelkitError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if group:
-        store.write(group)
+        rejected.update(_reasons(store.write(group)))
     return Imported(dict(read), dict(rejected))
+
+
+def _reasons(refused: Counter[tuple[str, str]]) -> dict[str, int]:
+    return {reason: count for (_, reason), count in refused.items()}
 
 
 def _requests(path: Path, raw: BinaryIO) -> Iterator[tuple[str, bytes]]:

@@ -131,6 +131,34 @@ def test_every_part_of_a_record_survives(tmp_path: Path) -> None:
     assert len(first["metrics"]) == len(decode_metrics(points, json=True).records) == 5
 
 
+def test_logs_without_an_id_of_their_own_are_read_in_once(tmp_path: Path) -> None:
+    path, out = tmp_path / "a.db", tmp_path / "out.jsonl"
+    with serving(path) as server:
+        post(server, "/v1/logs", encode_logs([LogRecord(FIRST, 0, 9, "INFO", "said twice")] * 2))
+    assert db("export", out, "--db", path) == 0
+    before = everything(path)
+    assert db("import", out, "--db", path) == 0
+    assert everything(path) == before
+    assert len(before["logs"]) == 2
+
+
+def test_what_was_deleted_for_its_age_is_not_counted_again(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "all.jsonl"
+    assert db("export", out, "--db", store) == 0
+    half = FIRST + 5400 * 10**9
+    with Server(ServerConfig(port=0, database=str(store), keep=int(time.time() - half / 10**9))) as server:
+        while server.retention.step() is not None:
+            pass
+        before = ask(server, f"/api/overview?{SPAN}")
+    capsys.readouterr()
+    assert db("import", out, "--db", store) == 0
+    assert "too_old" in capsys.readouterr().err
+    with serving(store) as server:
+        assert ask(server, f"/api/overview?{SPAN}")["figures"] == before["figures"]
+
+
 def everything(path: Path) -> dict[str, list[Any]]:
     database = Database(str(path))
     with database.reading() as connection:

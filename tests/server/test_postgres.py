@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
@@ -215,3 +216,16 @@ def test_words_are_found_as_in_a_file(client: Client, words: str, found: int) ->
                 each.send(chat_trace(text, answer="-"))
             rows = each.ask(f"/api/traces?q={urllib.parse.quote(words)}")["traces"]
             assert len(rows) == found, (url == file.url, words)
+
+
+def test_a_price_set_on_one_server_holds_on_the_other(two_servers: tuple[str, list[Client]]) -> None:
+    _, (first, second) = two_servers
+    price = {"provider": "openai", "model": "mistral-nemo-ft", "input": 1.0, "output": 2.0}
+    second.send([make_span("before")])
+    assert (
+        first.request("PUT", "/api/prices", json.dumps(price).encode(), Content_Type="application/json").status == 200
+    )
+    second.send([make_span("notices that another has written")])
+    second.send(chat_trace(model="mistral-nemo-ft"))
+    (row,) = [row for row in second.ask("/api/traces")["traces"] if row["llm_calls"]]
+    assert row["cost_usd"] is not None

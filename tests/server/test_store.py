@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -19,7 +20,8 @@ from server_support import MS, Client, NewStore, chat_trace, everything, make_sp
 from sqlalchemy import select
 
 from otelkit.mapping.otlp import encode_spans
-from otelkit.model import LogRecord, Resource, Span
+from otelkit.mapping.redaction import Redactor
+from otelkit.model import LogRecord, MetricPoint, Resource, Scope, Span
 from otelkit.server.config import ServerConfig
 from otelkit.server.runtime import Server
 from otelkit.server.storage import schema
@@ -397,3 +399,62 @@ def test_the_dictionary_holds_nothing_that_was_said(tmp_path: Path) -> None:
             learnt = connection.execute(select(schema.dictionary.c.data)).scalars().all()
     assert learnt
     assert not any(b"Zebedee" in bytes(data) or b"Quux" in bytes(data) for data in learnt)
+
+
+def test_people_whose_ids_are_addresses_are_told_apart_in_logs_too(client: Client) -> None:
+    people = ("ada@example.com", "bob@example.com", "ada@example.com")
+    client.send_logs([LogRecord(time.time_ns(), 0, 9, "INFO", "hi", {"user.id": name}) for name in people])
+    found = [log["attributes"]["user.id"] for log in client.ask("/api/logs")["logs"]]
+    assert sorted(found.count(name) for name in set(found)) == [1, 2]
+    assert all(name.startswith("[email]:") for name in found)
+
+
+def test_names_made_of_data_do_not_fill_the_tables(new_store: NewStore) -> None:
+    config = ServerConfig(port=0, max_series=5, max_metric_series=5, database=new_store())
+    with Server(config) as server:
+        client = Client(server.url)
+        for number in range(12):
+            client.send_logs([LogRecord(time.time_ns(), 0, 9, "INFO", "x", scope=Scope(f"logger-{number}"))])
+            client.post("/v1/metrics", _gauge(f"gauge-{number}"), "application/json")
+        with server.database.reading() as connection:
+            loggers = set(connection.execute(select(schema.log_series.c.logger)).scalars())
+            metrics = set(connection.execute(select(schema.metric_series.c.name)).scalars())
+        assert loggers == {*(f"logger-{number}" for number in range(5)), "(other)"}
+        assert metrics == {f"gauge-{number}" for number in range(5)}
+        status = client.ask("/api/status")
+        assert (status["stored"]["logs"], status["stored"]["points"]) == (12, 5)
+        (refused,) = status["rejected"]
+        assert (refused["signal"], refused["count"]) == ("points", 7)
+        client.post("/v1/metrics", _gauge("gauge-3"), "application/json")  # what is known goes on
+        assert client.ask("/api/status")["stored"]["points"] == 6
+
+
+def _gauge(name: str) -> bytes:
+    point = {"timeUnixNano": str(time.time_ns()), "asDouble": 1.5}
+    metric = {"name": name, "gauge": {"dataPoints": [point]}}
+    return json.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]}).encode()
+
+
+def test_a_record_that_cannot_be_redacted_does_not_take_its_siblings_along(
+    server: Server, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("log", "point"):
+        _fail_on(monkeypatch, name)
+    client.send_logs([LogRecord(time.time_ns(), 0, 17, "ERROR", text) for text in ("poison", "sound")])
+    for name in ("poison", "sound"):
+        assert client.post("/v1/metrics", _gauge(name), "application/json").status == 200
+    assert [log["body"] for log in client.ask("/api/logs")["logs"]].count("") == 1
+    assert b"poison" not in client.get("/api/logs").body + client.get("/api/metrics").body
+    assert [row["name"] for row in client.ask("/api/metrics")["metrics"]] == ["sound"]
+
+
+def _fail_on(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Let redaction fail on whatever holds the word "poison", as a bug in it would."""
+    sound = getattr(Redactor, name)
+
+    def failing(self: Redactor, record: LogRecord | MetricPoint) -> object:
+        if "poison" in repr(record):
+            raise ValueError("poison")
+        return sound(self, record)
+
+    monkeypatch.setattr(Redactor, name, failing)

@@ -30,6 +30,7 @@ _REASONS: Final = {
     "histogram_buckets": "buckets that do not fit their bounds",
     "malformed": "a wrong shape",
     "too_old": "older than what is kept",
+    "too_many_series": "metrics with more labels than can be told apart",
 }
 _SIGNALS: Final = ("spans", "logs", "points")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Connection, Table, func, select
@@ -45,9 +45,18 @@ class Interned(Generic[K]):
             self._find_or_make(connection, missing)
         return {key: known[key] for key in wanted}
 
-    def known(self, connection: Connection, keys: Iterable[K]) -> set[K]:
-        """Return the keys that have an id already."""
+    def admitted(self, connection: Connection, keys: Iterable[K], most: int, other: Callable[[K], K]) -> dict[K, K]:
+        """Return what each key is kept as: itself, or ``other`` of it when there are ``most`` already and it is new.
+
+        Names made of data would otherwise make a row each, in every table of sums.
+        """
         wanted = dict.fromkeys(keys)
+        if self.count < most:
+            return {key: key for key in wanted}
+        known = self._known_of(connection, wanted)
+        return {key: key if key in known else other(key) for key in wanted}
+
+    def _known_of(self, connection: Connection, wanted: dict[K, None]) -> set[K]:
         missing = [key for key in wanted if key not in self._known]
         if len(self._known) + len(missing) > _REMEMBERED:
             self._known.clear()

@@ -17,10 +17,12 @@ from otelkit.server.storage.dialect import dialect_of
 from otelkit.server.storage.interning import Interned
 from otelkit.server.storage.payloads import BLOCK, PayloadWriter
 from otelkit.server.storage.rollups import STEP_NS, Rollups
-from otelkit.server.text import clip, service_of
+from otelkit.server.text import OTHER, clip, service_of
 
-__all__ = ["LogWriter", "Logs", "searchable", "severity_name"]
+__all__ = ["LogWriter", "Logs", "exported_uid", "searchable", "severity_name"]
 
+_OURS: Final = "otelkit:"
+_LONGEST_UID: Final = 20
 _MAX_BODY: Final = 16_384
 _MAX_INDEXED: Final = 4_096
 _LAST_NANOSECOND: Final = 2**63 - 1
@@ -36,8 +38,9 @@ class Logs(NamedTuple):
 class LogWriter:
     """Stores log records inside the writer's transaction; for the one writer thread."""
 
-    def __init__(self, connection: Connection, payloads: PayloadWriter) -> None:
+    def __init__(self, connection: Connection, payloads: PayloadWriter, *, max_series: int) -> None:
         self._payloads = payloads
+        self._max_series = max_series
         self._insert = dialect_of(connection).insert(schema.log)
         self._next = (connection.execute(select(func.max(schema.log.c.id))).scalar() or 0) + 1
         self._series: Interned[tuple[str, str, str, str]] = Interned(connection, schema.log_series)
@@ -47,9 +50,10 @@ class LogWriter:
         unique: dict[bytes, LogRecord] = {}
         for batch in batches:
             seen: Counter[bytes] = Counter()
-            for record in batch.records:
-                digest = _digest(record)
-                if not _uid(record):  # equal words are said twice; who has a uid was sent twice
+            for told in batch.records:
+                exported, record = _exported(told)
+                digest = exported or _digest(record)
+                if not exported and not _uid(record):  # equal words are said twice; who has a uid was sent twice
                     seen[digest] += 1
                 uid = digest if seen[digest] <= 1 else digest + seen[digest].to_bytes(4)
                 unique.setdefault(uid, record)
@@ -70,7 +74,9 @@ class LogWriter:
 
     def _store(self, connection: Connection, unique: Mapping[bytes, LogRecord], sums: Rollups, now: int) -> None:
         records = list(unique.items())
-        keys = [_series_key(record) for _, record in records]
+        told = [_series_key(record) for _, record in records]
+        admitted = self._series.admitted(connection, told, self._max_series, _other)
+        keys = [admitted[key] for key in told]
         ids = self._series.ids(connection, keys)
         rows, texts = [], []
         for at in range(0, len(records), BLOCK):
@@ -111,6 +117,11 @@ def _series_key(record: LogRecord) -> tuple[str, str, str, str]:
     return service, environment, clip(record.scope.name, 200), clip(record.event_name, 200)
 
 
+def _other(key: tuple[str, str, str, str]) -> tuple[str, str, str, str]:
+    """Return what is kept together where too many loggers and events are told apart: nothing of it is the sender's."""
+    return OTHER, "", OTHER, key[3] and OTHER
+
+
 def _details(record: LogRecord) -> list[Any]:
     return [record.severity_text, record.attributes]
 
@@ -124,6 +135,24 @@ def searchable(body: str, event_name: str, attributes: Attributes) -> str:
 def _uid(record: LogRecord) -> str:
     uid = record.attributes.get(Core.LOG_RECORD_UID)
     return uid if isinstance(uid, str) else ""
+
+
+def exported_uid(uid: bytes) -> str:
+    """Return what a stored record without a uid of its own is told by, so that reading it again changes nothing."""
+    return _OURS + uid.hex()
+
+
+def _exported(record: LogRecord) -> tuple[bytes, LogRecord]:
+    """Return the id under which a store has exported the record, and the record without it; nothing where none has."""
+    told = _uid(record)
+    if told.startswith(_OURS):
+        try:
+            uid = bytes.fromhex(told.removeprefix(_OURS))[:_LONGEST_UID]
+        except ValueError:
+            return b"", record  # a sender's own words
+        rest = {name: value for name, value in record.attributes.items() if name != Core.LOG_RECORD_UID}
+        return uid, record._replace(attributes=rest)
+    return b"", record
 
 
 def _digest(record: LogRecord) -> bytes:

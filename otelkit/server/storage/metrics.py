@@ -1,4 +1,8 @@
-"""Metric points by series; a point sent again for the same time changes nothing."""
+"""Metric points by series; a point sent again for the same time changes nothing.
+
+There is a limit to the series: labels made of data would otherwise fill the disk. A point cannot be counted with
+another series, so those of further series are refused.
+"""
 
 from __future__ import annotations
 
@@ -23,27 +27,31 @@ _LARGEST: Final = 2**63 - 1  # OTLP counts are unsigned, columns are not
 class MetricWriter:
     """Stores metric points inside the writer's transaction; for the one writer thread."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, max_series: int) -> None:
+        self._max_series = max_series
         dialect = dialect_of(connection)
         self._insert_series = dialect.insert(schema.metric_series)
         self._insert_point = dialect.insert(schema.metric_point, ignore=True)
         self._known: dict[bytes, int] = {}
         self.forget(connection)
 
-    def write(self, connection: Connection, points: Sequence[MetricPoint]) -> int:
-        """Store what is not stored yet and return how many points that was."""
+    def write(self, connection: Connection, points: Sequence[MetricPoint]) -> tuple[int, int]:
+        """Store what is not stored yet; return how many points that was, and how many were refused."""
         digests = [_digest(point) for point in points]
         self._find_or_make(connection, dict(zip(digests, points, strict=True)))
         rows = [
             (self._known[digest], point.time, point.start, point.value, *_counts(point), _detail(point))
             for digest, point in zip(digests, points, strict=True)
+            if digest in self._known
         ]
-        return self._insert_point(connection, rows)
+        return self._insert_point(connection, rows), len(points) - len(rows)
 
     def forget(self, connection: Connection) -> None:
         """Drop what a rolled-back transaction left in memory."""
         self._known.clear()
-        self._next = (connection.execute(select(func.max(schema.metric_series.c.id))).scalar() or 0) + 1
+        table = schema.metric_series
+        self._count = connection.execute(select(func.count()).select_from(table)).scalar() or 0
+        self._next = (connection.execute(select(func.max(table.c.id))).scalar() or 0) + 1
 
     def _find_or_make(self, connection: Connection, points: dict[bytes, MetricPoint]) -> None:
         if len(self._known) + len(points) > _REMEMBERED:
@@ -55,8 +63,9 @@ class MetricWriter:
             self._known.update((row.digest, row.id) for row in connection.execute(query))
         rows = []
         for digest in missing:
-            if digest not in self._known:
+            if digest not in self._known and self._count < self._max_series:
                 self._known[digest], self._next = self._next, self._next + 1
+                self._count += 1
                 rows.append((self._known[digest], digest, *_series(points[digest])))
         self._insert_series(connection, rows)
 

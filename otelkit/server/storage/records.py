@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 from otelkit.model import LogRecord, MetricPoint, Resource, Scope, Span, SpanEvent, SpanKind, SpanLink
 from otelkit.semconv.attributes import Core
 from otelkit.server.storage import schema
+from otelkit.server.storage.logs import exported_uid
 from otelkit.server.storage.payloads import PayloadReader
 
 __all__ = ["SIGNALS", "count", "stored"]
@@ -111,7 +112,7 @@ def _log_of(row: Row[Any], severity_text: str, attributes: dict[str, Any]) -> Lo
         severity=row.severity,
         severity_text=severity_text,
         body=row.body,
-        attributes=attributes,
+        attributes={Core.LOG_RECORD_UID: exported_uid(row.uid), **attributes},
         event_name=row.event_name,
         trace_id=row.trace_id or b"",
         span_id=row.span_id or b"",

@@ -26,7 +26,7 @@ from otelkit.server.storage.payloads import PayloadReader
 from otelkit.server.storage.store import Store
 from otelkit.server.storage.traces import trace_text
 
-__all__ = ["Retention"]
+__all__ = ["Retention", "deleted_before"]
 
 Order = Callable[[Callable[[Connection], float]], "Future[float]"]
 
@@ -37,6 +37,7 @@ _LEAST: Final = 50  # rows of a step
 _MOST: Final = 5000
 _SHARE: Final = 4  # a step is followed by a pause of so many times its length
 _SLICES: Final = 100
+_DELETED_BEFORE: Final = "deleted_before"  # in meta
 _SIGNALS: Final = ("spans", "traces", "logs", "points")
 _span, _trace, _logs, _point = schema.span.c, schema.trace.c, schema.log.c, schema.metric_point.c
 
@@ -125,8 +126,6 @@ class Retention:
     def _delete(self, connection: Connection, cutoff: int) -> float:
         started = time.perf_counter()
         dialect = dialect_of(connection)
-        if dialect.taken_over(connection):
-            self._store.forget()
         spans, traces = _delete_traces(connection, cutoff, self._rows, self._blocks)
         logs = _delete_logs(connection, cutoff, max(_LEAST, self._rows - spans), self._blocks)
         points = _delete_points(connection, cutoff, self._rows)
@@ -136,10 +135,26 @@ class Retention:
         gone = [pair for pair in zip(_SIGNALS, (spans, traces, logs, points), strict=True) if pair[1]]
         counts = [row for name, count in gone for row in ((name, -count), (f"deleted_{name}", count))]
         dialect.add(schema.tally)(connection, counts)
+        _note(connection, cutoff)
         self.last = self._clock()
         took = time.perf_counter() - started
         self._rows = min(_MOST, max(_LEAST, int(self._rows * min(2.0, max(0.5, _STEP / max(took, 1e-6))))))
         return took
+
+
+def deleted_before(connection: Connection) -> int:
+    """Return the time in nanoseconds before which records were deleted; 0 where none were.
+
+    Their sums are still there, so whoever stores them again counts them twice.
+    """
+    found = connection.execute(select(schema.meta.c.value).where(schema.meta.c.key == _DELETED_BEFORE)).scalar()
+    return int(found or 0)
+
+
+def _note(connection: Connection, cutoff: int) -> None:
+    latest = max(cutoff, deleted_before(connection))
+    connection.execute(delete(schema.meta).where(schema.meta.c.key == _DELETED_BEFORE))
+    connection.execute(schema.meta.insert().values(key=_DELETED_BEFORE, value=str(latest)))
 
 
 def _due(connection: Connection, cutoff: int) -> bool:

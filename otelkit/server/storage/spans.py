@@ -18,11 +18,10 @@ from otelkit.server.storage.interning import Interned
 from otelkit.server.storage.payloads import BLOCK, PayloadReader, PayloadWriter
 from otelkit.server.storage.rollups import Rollups
 from otelkit.server.storage.traces import SPLIT_LIMIT, Traces, TraceState, interval_of, split_of
-from otelkit.server.text import Who, who
+from otelkit.server.text import OTHER, Who, who
 
 __all__ = ["SpanWriter"]
 
-_OTHER: Final = "(other)"
 _DEEPEST: Final = 64
 _LINKS: Final = 128  # of one span, that can be followed backwards; as many as SDKs record
 _ANY_SCOPE: Final = Scope()
@@ -63,14 +62,10 @@ class SpanWriter:
         return len(rows), sum(not state.stored for state in changed)
 
     def _number_series(self, connection: Connection, facts: Iterable[SpanFact]) -> None:
-        if self._series.count >= self._max_series:
-            known = self._series.known(connection, [fact.key for fact in facts])
-            for fact in facts:
-                if fact.key not in known:
-                    fact.key = _other(fact.key)
-        keys = [fact.key for fact in facts]
-        ids = self._series.ids(connection, keys)
+        admitted = self._series.admitted(connection, [fact.key for fact in facts], self._max_series, _other)
+        ids = self._series.ids(connection, admitted.values())
         for fact in facts:
+            fact.key = admitted[fact.key]
             fact.series = ids[fact.key]
 
     def _take_in(
@@ -139,8 +134,8 @@ class SpanWriter:
 
 def _other(key: SeriesKey) -> SeriesKey:
     """Return what is counted together where too many steps are told apart: no part of it is the sender's."""
-    model, provider = key.model and _OTHER, key.provider and _OTHER
-    return SeriesKey(_OTHER, "", _OTHER, key.kind, key.step, key.operation, provider, model, "", "", key.entry)
+    model, provider = key.model and OTHER, key.provider and OTHER
+    return SeriesKey(OTHER, "", OTHER, key.kind, key.step, key.operation, provider, model, "", "", key.entry)
 
 
 class _Stored:
