@@ -61,7 +61,7 @@ redis: ## Redis's server for the tests of jobs and caches, where apt can bring i
 
 lock: ## pin the newest allowed versions (needs uv)
 	@$(call pin,dev,--extra all --group dev)
-	@for name in genai openinference traceloop fastapi; do \
+	@for name in genai openinference traceloop fastapi celery; do \
 	  $(call pin,clients-$$name,requirements/clients-$$name.in) || exit 1; done
 
 clean: ## remove what was made here

@@ -18,6 +18,11 @@ HEAVY = (
     "fastapi",
     "starlette",
     "genai_prices",
+    "celery",
+    "rq",
+    "arq",
+    "apscheduler",
+    "redis",
 )
 
 

@@ -55,6 +55,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "temporality": ("cumulative", "cumulative"),
     "prometheus": ("1", True),
     "prometheus_path": ("/prom", "/prom"),
+    "queue_seconds": ("0.5", 0.5),
     "metric_profile": ("both", "both"),
     "metric_aliases": ("process.uptime=app_uptime", {"process.uptime": "app_uptime"}),
     "logs_exporter": ("none", "none"),

@@ -176,7 +176,14 @@ def _attributes() -> Iterator[str]:
     yield "Names in `otelkit.semconv.attributes`. *Content* is dropped before export unless it is opted in; *prefix*"
     yield "means that everything below the name belongs to it."
     yield ""
-    for kind in (attributes.GenAI, attributes.Operation, attributes.Core, attributes.Otelkit, attributes.Errors):
+    for kind in (
+        attributes.GenAI,
+        attributes.Operation,
+        attributes.Core,
+        attributes.Messaging,
+        attributes.Otelkit,
+        attributes.Errors,
+    ):
         yield from _constants(kind)
     yield "## Read from other instrumentations"
     yield ""

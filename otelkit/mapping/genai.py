@@ -24,6 +24,7 @@ StepKind: TypeAlias = Literal[
     "agent",
     "workflow",
     "job",
+    "sync",
     "http",
     "db",
     "messaging",
@@ -60,6 +61,7 @@ _STEP_KINDS: Final[dict[str, StepKind]] = {
     Operation.INVOKE_AGENT: "agent",
     Operation.INVOKE_WORKFLOW: "workflow",
     Operation.JOB: "job",
+    Operation.SYNC: "sync",
 }
 _STEPS: Final[dict[str, StepKind]] = {"chain": "workflow", "workflow": "workflow", "job": "job", "task": "workflow"}
 _OTHER_KINDS: Final[tuple[tuple[str, StepKind], ...]] = (

@@ -11,10 +11,10 @@ from typing import NamedTuple, TypeGuard
 
 from otelkit.mapping.genai import Usage, operation, usage
 from otelkit.model import Attributes, AttributeValue, Span, SpanKind, StatusCode
-from otelkit.semconv.attributes import Core, GenAI, Operation, Otelkit
-from otelkit.semconv.metrics import MetricDef, Metrics
+from otelkit.semconv.attributes import Core, GenAI, Messaging, Operation, Otelkit
+from otelkit.semconv.metrics import JobMetrics, MetricDef, Metrics
 
-__all__ = ["Measurement", "http", "llm", "outcome", "retrieval", "steps", "tools"]
+__all__ = ["Measurement", "http", "jobs", "llm", "outcome", "retrieval", "steps", "tools"]
 
 
 class Measurement(NamedTuple):
@@ -143,14 +143,63 @@ _STEP_METRICS = {
 
 
 def steps(span: Span) -> Iterator[Measurement]:
-    """Durations of agent runs, workflows and jobs."""
+    """Durations of agent runs and workflows."""
     name = operation(span)
     if name in _STEP_METRICS:
         metric, key = _STEP_METRICS[name]
         yield Measurement(metric, span.seconds, {**_labels(span.attributes, (key,)), **_error(span)})
-    elif name == Operation.JOB:
-        labels = _labels(span.attributes, (Otelkit.JOB_NAME,))
-        yield Measurement(Metrics.JOB_DURATION, span.seconds, {**labels, Otelkit.OUTCOME: outcome(span)})
+
+
+_JOB_KEYS = (Otelkit.JOB_NAME, Core.MESSAGING_SYSTEM, Messaging.DESTINATION)
+
+
+class _Kept(NamedTuple):
+    """The metrics of one kind of run, and what tells its series apart."""
+
+    keys: tuple[str, ...]
+    runs: MetricDef
+    duration: MetricDef
+    failures: MetricDef
+    last_success: MetricDef
+
+
+_RUNS = {
+    Operation.JOB: _Kept(_JOB_KEYS, JobMetrics.RUNS, JobMetrics.DURATION, JobMetrics.FAILURES, JobMetrics.LAST_SUCCESS),
+    Operation.SYNC: _Kept(
+        (Otelkit.SYNC_INTEGRATION,),
+        JobMetrics.SYNC_RUNS,
+        JobMetrics.SYNC_DURATION,
+        JobMetrics.SYNC_FAILURES,
+        JobMetrics.SYNC_LAST_SUCCESS,
+    ),
+}
+
+
+def jobs(span: Span) -> Iterator[Measurement]:
+    """Runs, duration, failures by type and last success of jobs and syncs; a job's wait and whether it is a retry."""
+    kept = _RUNS.get(operation(span))
+    if kept is None:
+        return
+    labels = _labels(span.attributes, kept.keys)
+    ended = outcome(span)
+    # Zero for those that went well, so that a job's first failure shows as an increase.
+    yield Measurement(kept.runs, 0, {**labels, Otelkit.OUTCOME: "error"})
+    yield Measurement(kept.runs, 1, {**labels, Otelkit.OUTCOME: ended})
+    yield Measurement(kept.duration, span.seconds, {**_labels(labels, kept.keys[:1]), Otelkit.OUTCOME: ended})
+    if failed := _error(span):
+        yield Measurement(kept.failures, 1, {**labels, **failed})
+    if ended == "success":
+        yield Measurement(kept.last_success, span.end / 1e9, labels)
+    if kept.runs is JobMetrics.RUNS:
+        yield from _attempts(span, labels)
+
+
+def _attempts(span: Span, labels: dict[str, AttributeValue]) -> Iterator[Measurement]:
+    attempt, waited = span.attributes.get(Otelkit.JOB_ATTEMPT), span.attributes.get(Otelkit.JOB_WAIT)
+    if isinstance(attempt, int):
+        yield Measurement(JobMetrics.RETRIES, 1 if attempt > 1 else 0, labels)
+    if isinstance(waited, (int, float)):
+        yield Measurement(JobMetrics.WAIT, waited, labels)
 
 
 def http(span: Span) -> Iterator[Measurement]:

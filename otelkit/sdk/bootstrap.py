@@ -33,6 +33,7 @@ from otelkit.sdk.fork import on_fork
 from otelkit.sdk.guard import guard, logger
 from otelkit.sdk.identity import Pseudonymiser, load_salt
 from otelkit.sdk.integrations import fastapi
+from otelkit.sdk.integrations.jobs import switch_on_jobs
 from otelkit.sdk.integrations.libraries import switch_on_libraries
 from otelkit.sdk.logs import LogCapture
 from otelkit.sdk.processors.context import ContextProcessor
@@ -46,7 +47,7 @@ from otelkit.settings import OPTIONS, Settings, load, read_table
 if TYPE_CHECKING:
     from otelkit.sdk.integrations.prometheus import PrometheusPage
 
-__all__ = ["flush", "shutdown", "start"]
+__all__ = ["absorb", "flush", "hand_over", "shutdown", "start"]
 
 _lock = threading.RLock()
 
@@ -77,6 +78,7 @@ def start(app: object, session: Callable[[dict[str, Any]], Any] | None, instrume
             _start(settings)
             if instrument:
                 switch_on_libraries(settings.disabled_instrumentations, capture_content=settings.capture_content)
+                switch_on_jobs(settings.disabled_instrumentations, settings.queue_seconds)
         runtime = _Process.runtime
         assert runtime is not None
         fastapi.configure(runtime, _Process.tracer_provider, _Process.prometheus, session)
@@ -90,6 +92,18 @@ def flush(timeout: float) -> bool:
     """What :func:`otelkit.flush` does."""
     runtime = _Process.runtime
     return runtime.flush(timeout) if runtime is not None else True
+
+
+def hand_over(timeout: float) -> bytes:
+    """See :meth:`Runtime.hand_over`."""
+    runtime = _Process.runtime
+    return runtime.hand_over(timeout) if runtime is not None else b""
+
+
+def absorb(left: bytes) -> None:
+    """See :meth:`Runtime.absorb`."""
+    if _Process.runtime is not None:
+        _Process.runtime.absorb(left)
 
 
 def shutdown(timeout: float | None = None) -> bool:

@@ -31,6 +31,7 @@ __all__ = [
     "current_request_id",
     "current_session",
     "detach",
+    "group_pseudonym",
     "request_context",
     "session",
 ]
@@ -90,6 +91,11 @@ def current_request_id(context: Context | None = None) -> str:
     """The id of the HTTP request or WebSocket being served, or an empty string."""
     value = otel_context.get_value(_REQUEST_KEY, context)
     return value.id if isinstance(value, _Request) else ""
+
+
+def group_pseudonym(group: object) -> str:
+    """How telemetry knows a group; empty while telemetry is off."""
+    return _Policy.pseudonym("group", group) if _Policy.pseudonym is not None else ""
 
 
 def request_context(request_id: str) -> Context:

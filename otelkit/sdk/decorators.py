@@ -36,6 +36,7 @@ __all__ = [
     "record_response",
     "record_results",
     "record_usage",
+    "sync",
     "traced_agent",
     "traced_embedding",
     "traced_job",
@@ -62,7 +63,10 @@ class Traced:
         """Decorate ``function``; its signature and type stay."""
         if isinstance(function, (classmethod, staticmethod)):
             return type(function)(self(function.__func__))
-        return cast(F, _wrapper(function)(function, self._spec.for_function(function)))
+        wrapped = _wrapper(function)(function, self._spec.for_function(function))
+        if self._spec.operation == Operation.JOB:
+            wrapped.__otelkit_job__ = True  # type: ignore[attr-defined]  # a worker's hook has its span named by it
+        return cast(F, wrapped)
 
     def __enter__(self) -> Step:
         if State.enabled:
@@ -456,6 +460,20 @@ def traced_job(name: Callable[..., Any] | str | None = None) -> Any:
         name: the job's name (default: the function's); bare, the function itself.
     """
     return _traced(name, Spec(Operation.JOB, Otelkit.JOB_NAME, SpanKind.CONSUMER))
+
+
+@overload
+def sync(integration: F, /) -> F: ...
+@overload
+def sync(integration: str | None = None, *, group: object = None) -> Traced: ...
+def sync(integration: Callable[..., Any] | str | None = None, *, group: object = None) -> Any:
+    """One sync with another system (span ``sync {integration}``), counted by integration and outcome.
+
+    Args:
+        integration: the other system, such as ``calendar`` (default: the function's name); bare, the function itself.
+        group: your id of whom it is for; on the span as a pseudonym, never on a metric.
+    """
+    return _traced(integration, Spec(Operation.SYNC, Otelkit.SYNC_INTEGRATION, SpanKind.CLIENT, group=group))
 
 
 # --- reports on the current step -----------------------------------------------------------------------------

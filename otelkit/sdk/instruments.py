@@ -81,6 +81,8 @@ def _create(meter: Meter, entry: MetricDef) -> Callable[..., None]:
         return meter.create_counter(entry.name, entry.unit, entry.description).add
     if entry.instrument is Instrument.UP_DOWN_COUNTER:
         return meter.create_up_down_counter(entry.name, entry.unit, entry.description).add
+    if entry.instrument is Instrument.GAUGE:
+        return meter.create_gauge(entry.name, entry.unit, entry.description).set
     return meter.create_histogram(
         entry.name, entry.unit, entry.description, explicit_bucket_boundaries_advisory=list(entry.boundaries)
     ).record

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["flush", "init", "shutdown"]
+__all__ = ["absorb", "flush", "hand_over", "init", "shutdown"]
 
 _BOOTSTRAP: Final = "otelkit.sdk.bootstrap"
 
@@ -92,3 +92,14 @@ def shutdown(timeout: float | None = None) -> bool:
     Runs by itself at exit. After it, decorators and ``track`` do nothing.
     """
     return bool(sys.modules[_BOOTSTRAP].shutdown(timeout)) if _BOOTSTRAP in sys.modules else True
+
+
+def hand_over(timeout: float) -> bytes:
+    """End the telemetry of a child that lives for one job only: what it measured, for :func:`absorb` in its parent."""
+    return bytes(sys.modules[_BOOTSTRAP].hand_over(timeout)) if _BOOTSTRAP in sys.modules else b""
+
+
+def absorb(left: bytes) -> None:
+    """Report from now on what a child handed over."""
+    if _BOOTSTRAP in sys.modules:
+        sys.modules[_BOOTSTRAP].absorb(left)

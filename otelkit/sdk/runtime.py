@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from functools import partial
 
 from opentelemetry.metrics import CallbackOptions, Observation
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader
 from opentelemetry.sdk.metrics.view import View
@@ -15,6 +17,7 @@ from otelkit.mapping.cost import PriceBook
 from otelkit.mapping.genai import Usage
 from otelkit.mapping.redaction import Redactor
 from otelkit.mapping.stamp import Stamper
+from otelkit.sdk import observed
 from otelkit.sdk.events import Events
 from otelkit.sdk.export.lane import Batch, Lane
 from otelkit.sdk.export.ledger import DeliveryLedger, Signal
@@ -62,6 +65,7 @@ class Runtime:
         self.identities = IdentityGuard(pseudonym, settings.identify_users)
         self.lanes = {signal: self._lane(signal) for signal in Signal if exported(settings, signal)}
         self._started = time.monotonic()
+        self._left: list[bytes] | None = None  # metrics for the parent instead of for the lane
         self._push_readers = [PushReader(self.deliver_metrics, labels)]
         self.meter_provider = MeterProvider(
             [*readers, *self._push_readers], resource, shutdown_on_exit=False, views=metric_views(settings)
@@ -119,6 +123,25 @@ class Runtime:
                 with guard:
                     reader.collect()
 
+    def hand_over(self, timeout: float) -> bytes:
+        """End as a child that lived for one job: deliver spans and logs, return the metrics for the parent to absorb.
+
+        Nothing is collected after it: a process that is gone in a moment would only be one more series each.
+        """
+        deadline = time.monotonic() + timeout
+        self.worker.flush(deadline)
+        self._ticker.stop()
+        self._left = []
+        self.collect()
+        self._push_readers.clear()
+        for lane in self.lanes.values():
+            lane.flush(deadline)
+        return b"".join(self._left)  # messages of protobuf put together are the message of all their parts
+
+    def absorb(self, left: bytes) -> None:
+        """Count what :meth:`hand_over` returned in a child."""
+        self._push_readers[0].absorb(ExportMetricsServiceRequest.FromString(left))
+
     def flush(self, timeout: float) -> bool:
         """Deliver everything that is finished now, within ``timeout`` seconds; False when something is left."""
         deadline = time.monotonic() + timeout
@@ -150,7 +173,9 @@ class Runtime:
 
     def deliver_metrics(self, batch: Batch) -> None:
         """Hand encoded metrics to the metrics lane, where they are exported at all."""
-        if lane := self.lanes.get(Signal.METRICS):
+        if self._left is not None:
+            self._left.append(batch.body)
+        elif lane := self.lanes.get(Signal.METRICS):
             lane.put(batch)
 
     def _observe(self) -> None:
@@ -162,6 +187,8 @@ class Runtime:
             (Metrics.EVENTS_WITHHELD, self._withheld),
         ):
             meter.create_observable_counter(entry.name, [read], entry.unit, entry.description)
+        for entry in observed.GAUGES:
+            meter.create_observable_gauge(entry.name, [partial(observed.read, entry)], entry.unit, entry.description)
         meter.create_observable_gauge(
             Metrics.UPTIME.name, [self._uptime], Metrics.UPTIME.unit, Metrics.UPTIME.description
         )

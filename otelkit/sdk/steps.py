@@ -20,13 +20,13 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
 
 from otelkit.mapping.messages import chat_message
-from otelkit.sdk.context import detach
+from otelkit.sdk.context import detach, group_pseudonym
 from otelkit.sdk.guard import guard, log_sparsely, safe_text
 from otelkit.sdk.origins import remember_origin
 from otelkit.sdk.results import Results, read_results
 from otelkit.semconv.attributes import Core, GenAI, Operation, Otelkit
 
-__all__ = ["Spec", "State", "Step", "begin", "current_step", "enter", "inert_step", "leave"]
+__all__ = ["Spec", "State", "Step", "begin", "current_step", "enter", "inert_step", "leave", "tracer"]
 
 _STEP_KEY: Final = otel_context.create_key("otelkit-step")
 _LONGEST_CONTENT: Final = 16_384  # characters of one captured value
@@ -54,6 +54,7 @@ class Spec:
         named_by_function: whether the function's name serves where none is given.
         parameters: names of the function's positional parameters, for captured input.
         input_key, output_key: where captured content goes.
+        group: the caller's id of whom it is for; leaves as a pseudonym.
     """
 
     operation: str
@@ -64,6 +65,7 @@ class Spec:
     named_by_function: bool = True
     input_key: str = Otelkit.INPUT_VALUE
     output_key: str = Otelkit.OUTPUT_VALUE
+    group: object = None
     parameters: tuple[str, ...] = ()
 
     def for_function(self, function: Callable[..., Any]) -> Spec:
@@ -87,6 +89,7 @@ class Step:
         "_told",
         "agent",
         "context",
+        "nameless",
         "span",
         "token",
     )
@@ -94,6 +97,7 @@ class Step:
     def __init__(self, spec: Spec, span: trace.Span, agent: str, outer: Context | None = None) -> None:
         self.span = span
         self.agent = agent
+        self.nameless = False  # a run of a job whose own decorator has yet to name it
         self.token: Token[Context] | None = None  # of the context a ``with`` block attached
         self.context: Context = otel_context.set_value(_STEP_KEY, self, trace.set_span_in_context(span, outer))
         self._spec = spec
@@ -193,6 +197,24 @@ class Step:
             else:
                 self._mark_failed("_OTHER", safe_text(reason))
 
+    def retry(self, error: BaseException | None = None) -> None:
+        """End it as an attempt that will be made again: no failure of the job yet, whatever the cause."""
+        with guard:
+            self.span.set_attribute(Otelkit.OUTCOME, "retry")
+            if error is not None:
+                self.span.set_attribute(Core.ERROR_TYPE, _type_name(error))
+        self.end()
+
+    def named(self, name: str) -> Step:
+        """The step for the decorator of the function that this one runs: the same span, which ends with this one."""
+        self.nameless = False
+        if name:
+            self.span.update_name(f"{Operation.JOB} {name}")
+            self.span.set_attribute(Otelkit.JOB_NAME, name)
+        inner = Step(_NO_SPEC, self.span, self.agent, self.context)
+        inner._ended = True
+        return inner
+
     def end(self, result: object = None) -> None:
         """End it: ``result`` is what it gave back (sizes and scores are read from it; content only if opted in)."""
         if self._ended:
@@ -273,6 +295,8 @@ def begin(spec: Spec) -> Step:
     with guard:
         context = otel_context.get_current()  # looked up once: each look-up below would do it again
         outer = context.get(_STEP_KEY)
+        if spec.operation == Operation.JOB and isinstance(outer, Step) and outer.nameless:
+            return outer.named(spec.name)
         agent = agent or (outer.agent if isinstance(outer, Step) else "")
         attributes = {GenAI.OPERATION: spec.operation, **spec.attributes}
         if spec.name:
@@ -280,7 +304,10 @@ def begin(spec: Spec) -> Step:
         if agent and GenAI.AGENT_NAME not in attributes:
             attributes[GenAI.AGENT_NAME] = agent
         name = f"{spec.operation} {spec.name}" if spec.name else spec.operation
-        return Step(spec, _tracer().start_span(name, context, spec.kind, attributes), agent, context)
+        span = tracer().start_span(name, context, spec.kind, attributes)
+        if spec.group is not None and (group := group_pseudonym(spec.group)):
+            span.set_attribute(Otelkit.GROUP_ID, group)  # after the session's: the nearer one is meant
+        return Step(spec, span, agent, context)
     return Step(spec, trace.INVALID_SPAN, agent)
 
 
@@ -311,7 +338,8 @@ def current_step() -> Step:
     return step if isinstance(step, Step) else Step(_NO_SPEC, trace.get_current_span(), "")
 
 
-def _tracer() -> Tracer:
+def tracer() -> Tracer:
+    """otelkit's own tracer."""
     if not _TRACER:  # a proxy until a provider is set, so it may be kept
         _TRACER.append(trace.get_tracer("otelkit"))
     return _TRACER[0]

@@ -61,7 +61,7 @@ class GenAI:
 
 
 class Operation:
-    """Values of ``gen_ai.operation.name``; ``rerank`` and ``run_job`` are ours until a convention names them."""
+    """Values of ``gen_ai.operation.name``; ``rerank``, ``run_job`` and ``sync`` are ours until one names them."""
 
     CHAT: Final = "chat"
     GENERATE_CONTENT: Final = "generate_content"
@@ -74,6 +74,7 @@ class Operation:
     INVOKE_AGENT: Final = "invoke_agent"
     INVOKE_WORKFLOW: Final = "invoke_workflow"
     JOB: Final = "run_job"
+    SYNC: Final = "sync"
 
     # The leaves that tokens are counted on: agents and workflows restate their children's totals.
     INFERENCE: Final = frozenset({"chat", "generate_content", "text_completion"})
@@ -110,9 +111,18 @@ class Core:
     DB_SYSTEM: Final = "db.system.name"
     LEGACY_DB_SYSTEM: Final = "db.system"
     LEGACY_HTTP_METHOD: Final = "http.method"
-    MESSAGING_SYSTEM: Final = "messaging.system"
+    MESSAGING_SYSTEM: Final = "messaging.system"  # celery, rq, arq …
     LOG_RECORD_UID: Final = "log.record.uid"
     THREAD_NAME: Final = "thread.name"
+
+
+class Messaging:
+    """OpenTelemetry messaging conventions, as far as queues of jobs have them."""
+
+    DESTINATION: Final = "messaging.destination.name"  # the queue
+    OPERATION_TYPE: Final = "messaging.operation.type"  # process
+    MESSAGE_ID: Final = "messaging.message.id"
+    CLIENT_ID: Final = "messaging.client.id"  # the worker
 
 
 class Otelkit:
@@ -126,7 +136,7 @@ class Otelkit:
     COST_SOURCE: Final = "otelkit.cost.source"  # override, genai-prices, declared-free
     SLOW: Final = "otelkit.slow"  # the request took longer than OTELKIT_SLOW_REQUEST_SECONDS
     STEP: Final = "otelkit.step"  # kind of a decorated step where no gen_ai operation fits
-    OUTCOME: Final = "otelkit.outcome"  # success, error, cancelled, closed_early
+    OUTCOME: Final = "otelkit.outcome"  # success, error, retry, cancelled, closed_early
     RESULT_COUNT: Final = "otelkit.retrieval.result_count"
     SCORE_MAX: Final = "otelkit.retrieval.score.max"
     SCORE_MIN: Final = "otelkit.retrieval.score.min"
@@ -137,6 +147,9 @@ class Otelkit:
     TOOL_INTEGRATION: Final = "otelkit.tool.integration"
     TOOL_ACTION: Final = "otelkit.tool.action"
     JOB_NAME: Final = "otelkit.job.name"
+    JOB_ATTEMPT: Final = "otelkit.job.attempt"  # from 1
+    JOB_WAIT: Final = "otelkit.job.wait"  # seconds from when it was due until it began
+    SYNC_INTEGRATION: Final = "otelkit.sync.integration"
     CONSENT_CATEGORIES: Final = "otelkit.consent.categories"
     CONSENT_POLICY_VERSION: Final = "otelkit.consent.policy_version"
     DROP_REASON: Final = "otelkit.drop.reason"

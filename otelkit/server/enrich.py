@@ -47,6 +47,7 @@ _KINDS: Final[Mapping[str, str]] = {
     "tool": "tool",
     "db": "db",
     "job": "job",
+    "sync": "job",
 }
 
 

@@ -250,7 +250,7 @@ class Settings:
         default=(),
         parse=names,
         group="Traces",
-        meaning="Instrumentations not to switch on, by entry point or package name, separated by commas.",
+        meaning="Instrumentations not to switch on, by entry point or package name: redis,otelkit-rq.",
     )
     fastapi_operation_spans: bool = _option(
         "OTELKIT_FASTAPI_OPERATION_SPANS",
@@ -309,6 +309,13 @@ class Settings:
         default="/metrics",
         group="Metrics",
         meaning="Path of that page.",
+    )
+    queue_seconds: float = _option(
+        "OTELKIT_QUEUE_SECONDS",
+        default=15.0,
+        parse=Number(0, 3600),
+        group="Metrics",
+        meaning="Seconds between looks at the queues of Celery, RQ and arq (length, age of the oldest); 0: never.",
     )
     metric_profile: str = _option(
         "OTELKIT_METRIC_PROFILE",

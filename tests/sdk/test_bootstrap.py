@@ -92,7 +92,7 @@ def test_errors_are_recorded_without_what_they_hold(shop: processes.Service, sin
         assert b"sk-proj" not in request.body
 
 
-def test_streaming_spans_end_with_the_stream_and_background_work_belongs_to_it(
+def test_streaming_spans_end_with_the_stream_and_background_work_is_linked_to_it(
     shop: processes.Service, sink: OtlpSink
 ) -> None:
     shop.get("/stream")
@@ -100,7 +100,9 @@ def test_streaming_spans_end_with_the_stream_and_background_work_belongs_to_it(
     shop.get("/flush")
     assert sink.span("GET /stream").seconds >= 0.3
     later = sink.span("GET /later")
-    assert sink.span("execute_tool find_order").trace_id == later.trace_id
+    job = next(span for span in sink.spans if span.name.startswith("run_job"))
+    assert [(link.trace_id, link.span_id) for link in job.links] == [(later.trace_id, later.span_id)]
+    assert sink.span("execute_tool find_order").trace_id == job.trace_id
 
 
 def test_websockets_are_counted(shop: processes.Service, sink: OtlpSink) -> None:

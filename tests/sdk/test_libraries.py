@@ -55,6 +55,13 @@ def test_disabled_by_library_or_package(disabled: tuple[str, ...], expected: lis
     assert names(choose(POINTS, disabled)[0]) == expected
 
 
+def test_jobs_are_traced_once() -> None:
+    contrib = "opentelemetry-instrumentation-celery"
+    assert names(choose([point("celery", contrib)], ())[0]) == []
+    assert names(choose([point("celery", contrib)], ("otelkit-celery",))[0]) == [contrib]
+    assert names(choose([point("celery", contrib)], ("celery",))[0]) == []
+
+
 @pytest.mark.parametrize(
     ("argv", "environ", "workers"),
     [

@@ -96,6 +96,17 @@ def job_with_options(day: str) -> int:
     return 0
 
 
+@otelkit.sync
+def pull(day: str) -> None: ...
+
+
+@otelkit.sync("calendar", group="acme")
+async def pull_with_options(day: str) -> int:
+    return 0
+
+
+pulled: Callable[[str], Coroutine[Any, Any, int]] = pull_with_options
+synced: Callable[[str], None] = pull
 assert_type(tool(7, deep=True), dict[str, str])
 assert_type(tool_with_options(7), dict[str, str])
 assert_type(llm("q"), str)

@@ -5,6 +5,7 @@ Users, groups and sessions are never a metric label; figures by user come from t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
@@ -15,8 +16,9 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 from otelkit.mapping.redaction import Redactor
 from otelkit.sdk.identity import ID_KEYS
+from otelkit.semconv.metrics import JobMetrics
 
-__all__ = ["Baseline", "LabelCleaner", "clean"]
+__all__ = ["Baseline", "Contributions", "LabelCleaner", "clean"]
 
 Labels: TypeAlias = Mapping[str, str]
 _HIDDEN: Final = "[redacted]"
@@ -154,6 +156,69 @@ class Baseline:
             if inherited is not None:
                 add(metric, point, inherited, -1)
                 point.start_time_unix_nano = max(point.start_time_unix_nano, inherited.time_unix_nano)
+
+
+_OF_A_PROCESS: Final = ("process.", "system.", "cpython.", "runtime.")
+_HEARTBEATS: Final = frozenset({JobMetrics.LAST_SUCCESS.name, JobMetrics.SYNC_LAST_SUCCESS.name})
+
+
+class Contributions:
+    """What children that lived for one job counted, added to the metrics of the process that outlives them.
+
+    Series of their own they would begin at 1 and end there: nobody could see an increase. Counters, histograms and
+    heartbeats are added; what a child was (its memory, its uptime) went with it.
+    """
+
+    def __init__(self) -> None:
+        self._left: dict[tuple[str, str, tuple[tuple[str, bytes], ...]], tuple[Metric, Any]] = {}
+
+    def take(self, request: ExportMetricsServiceRequest) -> None:
+        """Remember what a child collected at its end."""
+        for scope, metric, point in _points(request):
+            if not _outlives(metric):
+                continue
+            key = (scope, metric.name, series_of(point))
+            known = self._left.get(key)
+            if known is not None:
+                add(metric, known[1], point, 1)
+            elif len(self._left) < _MOST_CONTRIBUTED:
+                self._left[key] = (metric, type(point).FromString(point.SerializeToString()))
+
+    def add_to(self, request: ExportMetricsServiceRequest) -> None:
+        """Add everything so far to what this process has collected."""
+        if not self._left or not request.resource_metrics:
+            return
+        rest = dict(self._left)
+        for scope, metric, point in _points(request):
+            left = rest.pop((scope, metric.name, series_of(point)), None)
+            if left is not None:
+                add(metric, point, left[1], 1)
+        scopes = request.resource_metrics[0].scope_metrics
+        now = time.time_ns()
+        for (scope, name, _), (metric, point) in rest.items():
+            kept = next((given for given in scopes if given.scope.name == scope), None)
+            if kept is None:
+                kept = scopes.add()
+                kept.scope.name = scope
+            mine = next((given for given in kept.metrics if given.name == name), None)
+            if mine is None:
+                mine = kept.metrics.add()
+                mine.CopyFrom(metric)
+                del data_of(mine).data_points[:]
+            added = data_of(mine).data_points.add()
+            added.CopyFrom(point)
+            added.time_unix_nano = now
+
+
+_MOST_CONTRIBUTED: Final = 2000  # series, as OpenTelemetry has for one instrument
+
+
+def _outlives(metric: Metric) -> bool:
+    kind = metric.WhichOneof("data")
+    if kind == "gauge":
+        return metric.name in _HEARTBEATS
+    cumulative = kind == "histogram" or (kind == "sum" and metric.sum.is_monotonic)
+    return cumulative and not metric.name.startswith(_OF_A_PROCESS)
 
 
 def _points(request: ExportMetricsServiceRequest) -> Iterable[tuple[str, Metric, Any]]:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.sdk.metrics.export import MetricReader, MetricsData
 
 from otelkit.sdk.export.lane import Batch
-from otelkit.sdk.export.points import Baseline, LabelCleaner, clean
+from otelkit.sdk.export.points import Baseline, Contributions, LabelCleaner, clean
 from otelkit.sdk.fork import quiet
 from otelkit.sdk.guard import guard
 
@@ -37,7 +38,12 @@ class PushReader(MetricReader):
         self._labels = labels
         self._wanted = wanted
         self._baseline = Baseline()
+        self._contributions = Contributions()
         self._inheriting = False
+
+    def absorb(self, request: ExportMetricsServiceRequest) -> None:
+        """Report from now on what a child that has ended counted."""
+        self._contributions.take(request)
 
     def inherit(self) -> None:
         """In a forked child: what the provider holds now is the parent's, and reported by it."""
@@ -56,6 +62,7 @@ class PushReader(MetricReader):
         self._baseline.subtract(request)
         points = clean(request, self._labels, self._wanted)
         if points:
+            self._contributions.add_to(request)
             self._deliver(Batch(request.SerializeToString(), points))
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:

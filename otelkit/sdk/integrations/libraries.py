@@ -15,6 +15,7 @@ from typing import Final
 from opentelemetry.instrumentation.dependencies import DependencyConflictError
 
 from otelkit.sdk.guard import logger
+from otelkit.sdk.integrations.jobs import LIBRARIES
 
 __all__ = ["choose", "switch_on_libraries"]
 
@@ -34,8 +35,11 @@ def choose(points: Iterable[EntryPoint], disabled: Collection[str]) -> tuple[lis
         points: entry points of the group ``opentelemetry_instrumentor``.
         disabled: entry point or distribution names to leave out.
     """
+    ours = {name for name in LIBRARIES if f"otelkit-{name}" not in disabled}  # and not a second time by theirs
     by_library: dict[str, list[EntryPoint]] = defaultdict(list)
     for point in points:
+        if point.name in ours:
+            continue
         if point.name not in _NOT_NEEDED and point.name not in disabled and _distribution(point) not in disabled:
             by_library[point.name].append(point)
     chosen: list[EntryPoint] = []

@@ -1,11 +1,11 @@
-"""Agents, workflows, jobs and slow requests."""
+"""Agents, workflows, jobs, syncs and slow requests."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import chain
 
-from otelkit.mapping.metrics import Measurement, http, steps
+from otelkit.mapping.metrics import Measurement, http, jobs, steps
 from otelkit.model import Span
 from otelkit.sdk.processors.base import MeasuringProcessor
 
@@ -13,8 +13,8 @@ __all__ = ["StepProcessor"]
 
 
 class StepProcessor(MeasuringProcessor):
-    """Durations of agent runs, workflows and jobs, and counts of slow requests."""
+    """Agent runs and workflows, jobs and syncs, and counts of slow requests."""
 
     def measurements(self, span: Span) -> Iterable[Measurement]:
-        """See :func:`otelkit.mapping.metrics.steps` and :func:`otelkit.mapping.metrics.http`."""
-        return chain(steps(span), http(span))
+        """See ``steps``, ``jobs`` and ``http`` of :mod:`otelkit.mapping.metrics`."""
+        return chain(steps(span), jobs(span), http(span))

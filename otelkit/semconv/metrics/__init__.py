@@ -9,11 +9,25 @@ from typing import Final
 
 from otelkit.semconv.metrics.definition import Instrument, MetricDef, Profile, prometheus_name
 from otelkit.semconv.metrics.errors import ErrorMetrics
+from otelkit.semconv.metrics.jobs import JobMetrics
 from otelkit.semconv.metrics.service import Metrics
 
-__all__ = ["CATALOGUE", "ErrorMetrics", "Instrument", "MetricDef", "Metrics", "Profile", "prometheus_name"]
+__all__ = [
+    "CATALOGUE",
+    "ErrorMetrics",
+    "Instrument",
+    "JobMetrics",
+    "MetricDef",
+    "Metrics",
+    "Profile",
+    "prometheus_name",
+]
 
-_SUBJECTS: Final = (Metrics, ErrorMetrics)
+_SUBJECTS: Final = (
+    Metrics,
+    ErrorMetrics,
+    JobMetrics,
+)
 
 CATALOGUE: Final[tuple[MetricDef, ...]] = tuple(
     entry for subject in _SUBJECTS for entry in vars(subject).values() if isinstance(entry, MetricDef)

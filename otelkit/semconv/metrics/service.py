@@ -184,7 +184,7 @@ class Metrics:
         _SECONDS,
     )
 
-    # --- tools, agents, workflows, jobs --------------------------------------------------------------------------
+    # --- tools, agents, workflows --------------------------------------------------------------------------------
     TOOL_DURATION: Final = MetricDef(
         "gen_ai.execute_tool.duration",
         Instrument.HISTOGRAM,
@@ -214,14 +214,6 @@ class Metrics:
         "s",
         "Duration of one workflow run.",
         (GenAI.WORKFLOW_NAME, Core.ERROR_TYPE),
-        _WORKFLOW_SECONDS,
-    )
-    JOB_DURATION: Final = MetricDef(
-        "otelkit.job.duration",
-        Instrument.HISTOGRAM,
-        "s",
-        "Duration of one background job.",
-        (Otelkit.JOB_NAME, Otelkit.OUTCOME),
         _WORKFLOW_SECONDS,
     )
 
