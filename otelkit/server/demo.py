@@ -16,9 +16,11 @@ from typing import Any, Final, NamedTuple
 from otelkit.model import LogRecord, Resource, Scope, Span, SpanEvent, SpanKind, StatusCode
 from otelkit.semconv.attributes import Core, GenAI, Otelkit
 
-__all__ = ["ENVIRONMENT", "Demo", "demo", "sample"]
+__all__ = ["ENVIRONMENT", "PEOPLE", "SERVICES", "Demo", "demo", "sample"]
 
 ENVIRONMENT: Final = "demo"
+SERVICES: Final = "demo-"  # how their names begin
+PEOPLE: Final = "demo-reader-"
 _MINUTES: Final = 118
 _EPISODE: Final = (0.78, 0.9)  # shares of the time between which the catalogue does not answer
 _NS: Final = 1_000_000_000
@@ -91,7 +93,7 @@ class _Turn:
         self._made, self._name, self._start, self._chance = made, name, int(start * _NS), chance
         self._trace = _id(name, 16)
         self._whom: dict[str, Any] = {}
-        self._resource = Resource({Core.SERVICE_NAME: f"demo-{service}", Core.DEPLOYMENT_ENVIRONMENT: ENVIRONMENT})
+        self._resource = Resource({Core.SERVICE_NAME: f"{SERVICES}{service}", Core.DEPLOYMENT_ENVIRONMENT: ENVIRONMENT})
         self._count = 0
 
     def play(self, talk: int, turn: int, *, failing: bool) -> float:
@@ -99,7 +101,7 @@ class _Turn:
         question, answer, catalogue = _TALKS[(talk + turn) % len(_TALKS)]
         model, pace = _MODELS[turn * 7 % len(_MODELS)], self._chance.uniform(0.7, 1.6)
         self._whom = {
-            Core.USER_ID: f"demo-reader-{talk % 12:02d}",
+            Core.USER_ID: f"{PEOPLE}{talk % 12:02d}",
             Otelkit.GROUP_ID: ("demo-north", "demo-south", "demo-harbour")[talk % 3],
             GenAI.CONVERSATION_ID: f"demo-talk-{self._name.partition('/')[0]}-{talk}",
         }

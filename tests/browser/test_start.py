@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from otelkit.server.config import ServerConfig
+from otelkit.server.demo import demo
 from otelkit.server.runtime import Server
 
 pytestmark = pytest.mark.browser
@@ -37,6 +38,18 @@ def test_demo_data_is_loaded_and_shown(empty_site: Any, view_of: Any) -> None:
     errors.locator("a.chg").first.click()
     expect(page).to_have_url(re.compile("/traces/.*trace="))
     expect(page.locator(".sp.on")).to_contain_text("search_catalogue")
+
+
+def test_demo_data_can_be_removed(empty_site: Any, view_of: Any) -> None:
+    page = view_of(empty_site).open("/settings/")
+    panel = page.get_by_role("region", name="Try it")
+    panel.get_by_role("button", name="Remove demo data").click()
+    expect(panel.get_by_role("status")).to_have_text("There is none.")
+    made = demo(time.time())
+    empty_site.send(made.spans, made.logs)
+    panel.get_by_role("button", name="Remove demo data").click()
+    expect(panel.get_by_role("status")).to_have_text(re.compile(r"Removed \d+ traces\."))
+    assert empty_site.api("status")["stored"]["spans"] == 0
 
 
 def test_who_may_only_read_is_told_so(view_of: Any) -> None:

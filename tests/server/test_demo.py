@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
-from server_support import Client
+from server_support import Client, chat_trace, everything
 
+from otelkit.model import LogRecord, Resource
 from otelkit.server.demo import demo
+from otelkit.server.runtime import Server
 
 STORES = ("sqlite", "postgres")
 NOON = 1_763_726_400
 
 
-def order(client: Client, path: str, body: Any = None) -> Any:
-    return client.request("POST", path, json.dumps(body or {}).encode(), Content_Type="application/json")
+def order(client: Client, path: str, body: Any = None, method: str = "POST") -> Any:
+    return client.request(method, path, json.dumps(body or {}).encode(), Content_Type="application/json")
 
 
 def test_the_same_moment_gives_the_same_records_and_all_are_marked() -> None:
@@ -70,6 +73,24 @@ def test_a_test_trace_is_there_at_once_and_each_is_another(client: Client) -> No
         assert trace["trace"]["services"] == ["demo-assistant"]
         assert trace["trace"]["error"] is None
     assert client.ask("/api/traces")["total"] == 2
+
+
+def test_removed_demo_data_is_in_no_figure_any_more(server: Server, client: Client) -> None:
+    own = [Resource({"service.name": name, "deployment.environment.name": "demo"}) for name in ("shop", "demo")]
+    for resource in own:
+        client.send([span._replace(resource=resource) for span in chat_trace()])
+        client.send_logs([LogRecord(time.time_ns(), 0, 9, "INFO", "ours", resource=resource)])
+    before = everything(server)
+    sent = [order(client, path).json for path in ("/api/demo", "/api/demo/trace")]
+    assert everything(server) != before
+    gone = order(client, "/api/demo", method="DELETE").json
+    assert gone == {name: sum(part[name] for part in sent) for name in ("traces", "spans", "logs")}
+    assert everything(server) == before
+    for path in ("top?by=user&range=all", "services?range=all", "logs?range=all", "traces?q=catalogue&range=all"):
+        assert b"demo-" not in client.get(f"/api/{path}").body
+    assert order(client, "/api/demo", method="DELETE").json == {"traces": 0, "spans": 0, "logs": 0}
+    assert order(client, "/api/demo").json["traces"] == sent[0]["traces"]
+    assert client.ask("/api/status")["stored"]["traces"] == sent[0]["traces"] + 2
 
 
 @pytest.mark.parametrize("path", ["/api/demo", "/api/demo/trace"])

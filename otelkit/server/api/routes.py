@@ -67,6 +67,7 @@ ROUTES: Final = (
     ApiRoute("PUT", "/api/prices", orders(prices.set_price), "write"),
     ApiRoute("DELETE", "/api/prices", orders(prices.remove_price), "write"),
     ApiRoute("POST", "/api/demo", does(demo.load_demo), "write"),
+    ApiRoute("DELETE", "/api/demo", does(demo.remove_demo), "write"),
     ApiRoute("POST", "/api/demo/trace", does(demo.send_sample), "write"),
     ApiRoute("GET", "/api/services", asks(services.services), "read"),
     ApiRoute("GET", "/api/services/map", asks(services.mapped), "read"),

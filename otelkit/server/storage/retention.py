@@ -11,20 +11,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, delete, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, func, select
 
 from otelkit.errors import OtelkitError
 from otelkit.server.storage import schema
+from otelkit.server.storage.deletion import delete_logs, delete_traces
 from otelkit.server.storage.dialect import dialect_of
-from otelkit.server.storage.logs import searchable
 from otelkit.server.storage.payloads import PayloadReader
 from otelkit.server.storage.store import Store
-from otelkit.server.storage.traces import trace_text
 
 __all__ = ["Retention", "deleted_before"]
 
@@ -39,7 +37,7 @@ _SHARE: Final = 4  # a step is followed by a pause of so many times its length
 _SLICES: Final = 100
 _DELETED_BEFORE: Final = "deleted_before"  # in meta
 _SIGNALS: Final = ("spans", "traces", "logs", "points")
-_span, _trace, _logs, _point = schema.span.c, schema.trace.c, schema.log.c, schema.metric_point.c
+_trace, _logs, _point = schema.trace.c, schema.log.c, schema.metric_point.c
 
 
 class Retention:
@@ -126,8 +124,8 @@ class Retention:
     def _delete(self, connection: Connection, cutoff: int) -> float:
         started = time.perf_counter()
         dialect = dialect_of(connection)
-        spans, traces = _delete_traces(connection, cutoff, self._rows, self._blocks)
-        logs = _delete_logs(connection, cutoff, max(_LEAST, self._rows - spans), self._blocks)
+        spans, traces = delete_traces(connection, _old_traces(cutoff), self._rows, self._blocks)
+        logs = delete_logs(connection, _logs.time < cutoff, max(_LEAST, self._rows - spans), self._blocks)
         points = _delete_points(connection, cutoff, self._rows)
         if points and _delete_empty_series(connection):
             self._store.forget()  # the writer remembers their ids
@@ -160,10 +158,9 @@ def _note(connection: Connection, cutoff: int) -> None:
 def _due(connection: Connection, cutoff: int) -> bool:
     if cutoff <= 0:
         return False
-    return any(
-        connection.execute(query.limit(1)).first() is not None
-        for query in (_old_traces(cutoff), select(_logs.id).where(_logs.time < cutoff), _old_series(cutoff))
-    )
+    traces, logs = select(_trace.id).where(_old_traces(cutoff)), select(_logs.id).where(_logs.time < cutoff)
+    queries = (traces, logs, _old_series(cutoff))
+    return any(connection.execute(query.limit(1)).first() is not None for query in queries)
 
 
 def _oldest(connection: Connection) -> int | None:
@@ -174,56 +171,13 @@ def _oldest(connection: Connection) -> int | None:
     return min(known, default=None)
 
 
-def _old_traces(cutoff: int) -> Any:
-    return select(schema.trace).where(_trace.start < cutoff, _trace.start + _trace.duration < cutoff)
+def _old_traces(cutoff: int) -> ColumnElement[bool]:
+    return and_(_trace.start < cutoff, _trace.start + _trace.duration < cutoff)
 
 
 def _old_series(cutoff: int) -> Any:
     old = exists().where(_point.series == schema.metric_series.c.id, _point.time < cutoff)
     return select(schema.metric_series.c.id).where(old)
-
-
-def _delete_traces(connection: Connection, cutoff: int, limit: int, blocks: PayloadReader) -> tuple[int, int]:
-    """Delete about ``limit`` spans with their traces; a trace of more spans loses them first, and goes at the end."""
-    chosen: list[Any] = []
-    size = 0
-    for row in connection.execute(_old_traces(cutoff).order_by(_trace.start).limit(limit)).mappings():
-        if chosen and size + row["spans"] > limit:
-            break
-        chosen.append(row)
-        size += row["spans"]
-    if not chosen:
-        return 0, 0
-    inside = _span.trace.in_([row["id"] for row in chosen])
-    found = connection.execute(select(_span.trace, _span.span_id, _span.payload).where(inside).limit(limit + 1)).all()
-    if len(found) > limit:  # one long trace
-        found = found[:limit]
-        some = delete(schema.span).where(inside, _span.span_id.in_([row.span_id for row in found]))
-        connection.execute(some)
-        chosen = []
-    else:
-        connection.execute(delete(schema.span).where(inside))
-        connection.execute(delete(schema.link).where(schema.link.c.trace.in_([row["id"] for row in chosen])))
-        connection.execute(delete(schema.trace).where(_trace.id.in_([row["id"] for row in chosen])))
-        texts = [(row["id"], trace_text(row), "") for row in chosen]
-        dialect_of(connection).set_text(connection, "trace_text", texts)
-    _release(connection, (row.payload for row in found), blocks.read(connection, {row.payload for row in found}), 1)
-    return len(found), len(chosen)
-
-
-def _delete_logs(connection: Connection, cutoff: int, limit: int, blocks: PayloadReader) -> int:
-    query = select(schema.log, schema.log_series.c.event_name).join(
-        schema.log_series, schema.log_series.c.id == _logs.series
-    )
-    rows = connection.execute(query.where(_logs.time < cutoff).order_by(_logs.time).limit(limit)).all()
-    if not rows:
-        return 0
-    details = blocks.read(connection, {row.payload for row in rows})
-    texts = [(row.id, searchable(row.body, row.event_name, details[row.payload][row.place][1]), "") for row in rows]
-    connection.execute(delete(schema.log).where(_logs.id.in_([row.id for row in rows])))
-    dialect_of(connection).set_text(connection, "log_text", texts)
-    _release(connection, (row.payload for row in rows), details, 0)
-    return len(rows)
 
 
 def _delete_points(connection: Connection, cutoff: int, limit: int) -> int:
@@ -242,16 +196,3 @@ def _delete_empty_series(connection: Connection) -> bool:
     table: Table = schema.metric_series
     empty = ~exists().where(_point.series == table.c.id)
     return connection.execute(delete(table).where(empty)).rowcount > 0
-
-
-def _release(connection: Connection, payloads: Iterable[int], blocks: dict[int, list[Any]], shared: int) -> None:
-    """Count rows that no longer refer to their blocks; ``shared`` is how much of a block is no row's own."""
-    gone = Counter(payloads)
-    table = schema.payload_left
-    known = {row.id: row.left for row in connection.execute(select(table).where(table.c.id.in_(gone)))}
-    left = {number: known.get(number, len(blocks.get(number, ())) - shared) - count for number, count in gone.items()}
-    empty: Sequence[int] = [number for number, count in left.items() if count <= 0]
-    connection.execute(delete(schema.payload).where(schema.payload.c.id.in_(empty)))
-    connection.execute(delete(table).where(table.c.id.in_(empty)))
-    remaining = [(number, count) for number, count in left.items() if count > 0]
-    dialect_of(connection).upsert(table)(connection, remaining)

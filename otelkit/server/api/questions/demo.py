@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from otelkit.mapping.otlp import encode_logs, encode_spans
 from otelkit.server.api.asking import Deed
 from otelkit.server.api.responses import Json
-from otelkit.server.demo import ENVIRONMENT, Demo, demo, sample
+from otelkit.server.demo import ENVIRONMENT, PEOPLE, SERVICES, Demo, demo, sample
 from otelkit.server.pipeline import Pipeline
+from otelkit.server.storage.environments import delete_records, delete_sums
 
-__all__ = ["load_demo", "send_sample"]
+__all__ = ["load_demo", "remove_demo", "send_sample"]
 
 _AT_ONCE: Final = 400  # records of a request, as SDKs send them
 
@@ -26,6 +28,17 @@ def send_sample(deed: Deed) -> Json:
 def load_demo(deed: Deed) -> Json:
     deed.fields(())
     return _send(deed.context.pipeline, demo(time.time()))
+
+
+def remove_demo(deed: Deed) -> Json:
+    """Take out what :func:`load_demo` and :func:`send_sample` sent, in steps between which services are heard."""
+    deed.fields(())
+    gone: Counter[str] = Counter()
+    run = deed.context.pipeline.run
+    while some := run(lambda connection: delete_records(connection, ENVIRONMENT, SERVICES, _AT_ONCE)).result():
+        gone.update(some)
+    run(lambda connection: delete_sums(connection, ENVIRONMENT, SERVICES, PEOPLE)).result()
+    return {name: gone[name] for name in ("traces", "spans", "logs")}
 
 
 def _send(pipeline: Pipeline, made: Demo) -> Json:

@@ -30,25 +30,29 @@ export const Start = ({ status }) => html`
 export function Try() {
   const [doing, setDoing] = useState("");
   const [error, setError] = useState(null);
-  const have = async (path, next) => {
-    setDoing(path);
+  const [told, setTold] = useState("");
+  const have = async (name, method, path, next) => {
+    setDoing(name);
     try {
-      go(next(await order("POST", path)));
+      next(await order(method, path));
       setError(null);
     } catch (wrong) {
       setError(wrong);
     }
     setDoing("");
   };
-  const button = (path, name, next) => html`
-    <button type="button" class="btn" disabled=${Boolean(doing)} onClick=${() => have(path, next)}>${doing === path ? "Sending…" : name}</button>`;
+  const button = (name, busy, method, path, next) => html`
+    <button type="button" class="btn" disabled=${Boolean(doing)} onClick=${() => have(name, method, path, next)}>${doing === name ? busy : name}</button>`;
   return html`
     <section class="panel" aria-label="Try it">
       <div class="h"><h2>Try it</h2><span class="buttons">
-        ${button("demo/trace", "Send a test trace", (sent) => address("traces", { trace: sent.trace_id }))}
-        ${button("demo", "Load demo data", () => address("", { environment: "demo" }))}</span></div>
+        ${button("Send a test trace", "Sending…", "POST", "demo/trace", (sent) => go(address("traces", { trace: sent.trace_id })))}
+        ${button("Load demo data", "Sending…", "POST", "demo", () => go(address("", { environment: "demo" })))}
+        ${button("Remove demo data", "Removing…", "DELETE", "demo", ({ traces }) => setTold(traces ? `Removed ${plural(traces, "trace")}.` : "There is none."))}
+      </span></div>
       ${error && html`<${Trouble} error=${error} />`}
-      <p class="chg dim">The demo is two hours of a made-up assistant. All of it is marked environment demo, so that the filter tells it from your own.</p>
+      <p class="chg dim">The demo is two hours of a made-up assistant. All of it is marked environment demo, so that the filter tells it from your own. <span
+        role="status">${told}</span></p>
     </section>`;
 }
 
