@@ -54,7 +54,7 @@ browser: ## headless Chromium and TypeScript for the page's tests, where apt and
 	@tests/browser/install-typescript
 
 postgres: ## PostgreSQL's server for the store's tests, where apt can bring it
-	@tests/server/install-postgres
+	@tests/install-postgres
 
 redis: ## Redis's server for the tests of jobs and caches, where apt can bring it
 	@tests/sdk/install-redis

@@ -50,6 +50,8 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "fastapi_operation_spans": ("true", True),
     "excluded_urls": ("^/ready$", ("^/ready$",)),
     "slow_request_seconds": ("0.5", 0.5),
+    "slow_query_seconds": ("0.25", 0.25),
+    "repeated_queries": ("25", 25),
     "request_id_header": ("x-correlation-id", "x-correlation-id"),
     "metrics_exporter": ("none", "none"),
     "temporality": ("cumulative", "cumulative"),

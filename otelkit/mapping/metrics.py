@@ -14,7 +14,7 @@ from otelkit.model import Attributes, AttributeValue, Span, SpanKind, StatusCode
 from otelkit.semconv.attributes import Core, GenAI, Messaging, Operation, Otelkit
 from otelkit.semconv.metrics import JobMetrics, MetricDef, Metrics
 
-__all__ = ["Measurement", "http", "jobs", "llm", "outcome", "retrieval", "steps", "tools"]
+__all__ = ["Measurement", "error_label", "http", "jobs", "llm", "outcome", "retrieval", "steps", "tools"]
 
 
 class Measurement(NamedTuple):
@@ -51,7 +51,7 @@ def llm(span: Span) -> Iterator[Measurement]:
 
 
 def _durations(span: Span, name: str, labels: dict[str, AttributeValue]) -> Iterator[Measurement]:
-    failed = _error(span)
+    failed = error_label(span)
     yield Measurement(Metrics.OPERATION_DURATION, span.seconds, {**labels, **failed})
     if name in Operation.INFERENCE:
         yield Measurement(Metrics.INFERENCE_DURATION, span.seconds, {**labels, **failed})
@@ -106,11 +106,11 @@ def retrieval(span: Span) -> Iterator[Measurement]:
     attributes = span.attributes
     if name == Operation.RERANK:
         labels = _labels(attributes, (Otelkit.RERANK_MODEL,))
-        yield Measurement(Metrics.RERANK_DURATION, span.seconds, {**labels, **_error(span)})
+        yield Measurement(Metrics.RERANK_DURATION, span.seconds, {**labels, **error_label(span)})
     if name != Operation.RETRIEVAL:
         return
     source = _labels(attributes, (GenAI.DATA_SOURCE_ID,))
-    yield Measurement(Metrics.RETRIEVAL_DURATION, span.seconds, {**source, **_error(span)})
+    yield Measurement(Metrics.RETRIEVAL_DURATION, span.seconds, {**source, **error_label(span)})
     count = attributes.get(Otelkit.RESULT_COUNT)
     if isinstance(count, int) and not isinstance(count, bool):
         yield Measurement(Metrics.RETRIEVAL_RESULTS, count, source)
@@ -127,7 +127,7 @@ def tools(span: Span) -> Iterator[Measurement]:
     if operation(span) != Operation.EXECUTE_TOOL:
         return
     keys = (GenAI.TOOL_NAME, GenAI.TOOL_TYPE, GenAI.AGENT_NAME)
-    yield Measurement(Metrics.TOOL_DURATION, span.seconds, {**_labels(span.attributes, keys), **_error(span)})
+    yield Measurement(Metrics.TOOL_DURATION, span.seconds, {**_labels(span.attributes, keys), **error_label(span)})
     yield Measurement(Metrics.TOOL_CALLS, 1, {**tool_labels(span), Otelkit.OUTCOME: outcome(span)})
 
 
@@ -147,7 +147,7 @@ def steps(span: Span) -> Iterator[Measurement]:
     name = operation(span)
     if name in _STEP_METRICS:
         metric, key = _STEP_METRICS[name]
-        yield Measurement(metric, span.seconds, {**_labels(span.attributes, (key,)), **_error(span)})
+        yield Measurement(metric, span.seconds, {**_labels(span.attributes, (key,)), **error_label(span)})
 
 
 _JOB_KEYS = (Otelkit.JOB_NAME, Core.MESSAGING_SYSTEM, Messaging.DESTINATION)
@@ -186,7 +186,7 @@ def jobs(span: Span) -> Iterator[Measurement]:
     yield Measurement(kept.runs, 0, {**labels, Otelkit.OUTCOME: "error"})
     yield Measurement(kept.runs, 1, {**labels, Otelkit.OUTCOME: ended})
     yield Measurement(kept.duration, span.seconds, {**_labels(labels, kept.keys[:1]), Otelkit.OUTCOME: ended})
-    if failed := _error(span):
+    if failed := error_label(span):
         yield Measurement(kept.failures, 1, {**labels, **failed})
     if ended == "success":
         yield Measurement(kept.last_success, span.end / 1e9, labels)
@@ -222,7 +222,8 @@ def _labels(attributes: Attributes, keys: Sequence[str]) -> dict[str, AttributeV
     return {key: attributes[key] for key in keys if attributes.get(key) not in (None, "")}
 
 
-def _error(span: Span) -> dict[str, AttributeValue]:
+def error_label(span: Span) -> dict[str, AttributeValue]:
+    """``error.type`` of a span that failed, nothing of one that did not."""
     kind = span.attributes.get(Core.ERROR_TYPE)
     if kind is None and span.status == StatusCode.ERROR:
         kind = "_OTHER"  # OpenTelemetry's word where the type is not known

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import unquote
 
 from otelkit.mapping.content import is_content
+from otelkit.mapping.database_errors import is_database_error, without_values
 from otelkit.mapping.patterns import is_identifier, scan
 from otelkit.model import Attributes, AttributeValue, LogRecord, MetricPoint, Scope, Span, SpanEvent, SpanLink
 from otelkit.semconv.attributes import Core
@@ -116,7 +117,9 @@ class Redactor:
     def span(self, span: Span) -> Span:
         """Return the span redacted: name, status, attributes, events, links, resource and scope."""
         name = self.text(span.name)
-        message = self.text(span.status_message) if span.status_message else span.status_message
+        quoted = any(event.attributes and _is_of_database(event.attributes) for event in span.events)
+        said = without_values(span.status_message, message=True) if quoted else span.status_message
+        message = self.text(said) if said else said
         attributes = self._attributes(span.attributes, 0)
         events = _each(span.events, self._event) if span.events else span.events
         links = _each(span.links, self._link) if span.links else span.links
@@ -147,12 +150,14 @@ class Redactor:
 
     def log(self, record: LogRecord) -> LogRecord:
         """Return the record redacted; the body of a ``gen_ai.*`` event is content."""
-        body = record.body
+        body, attributes = record.body, record.attributes
         if record.event_name.startswith("gen_ai.") and not self._capture and body is not None:
             body = None
+        if attributes and _is_of_database(attributes):
+            body, attributes = _without_quoted(body, attributes), _without_message(attributes)
         changed = {
             "body": self._value(body, 0),
-            "attributes": self._attributes(record.attributes, 0),
+            "attributes": self._attributes(attributes, 0),
             "event_name": self.text(record.event_name),
             "severity_text": self.text(record.severity_text),
             "resource": self._producer(record.resource),
@@ -175,7 +180,8 @@ class Redactor:
         return point if same else point._replace(**changed)
 
     def _event(self, event: SpanEvent) -> SpanEvent:
-        name, attributes = self.text(event.name), self._attributes(event.attributes, 0)
+        attributes = _without_message(event.attributes) if _is_of_database(event.attributes) else event.attributes
+        name, attributes = self.text(event.name), self._attributes(attributes, 0)
         if name is event.name and attributes is event.attributes:
             return event
         return SpanEvent(name, event.time, attributes)
@@ -323,10 +329,30 @@ class Redactor:
         return text if found == text else found
 
     def _patterns(self, text: str) -> str:
-        found = scan(text)
+        found = without_values(scan(text))
         for pattern, placeholder in self._extra:
             found = pattern.sub(placeholder, found)
         return found
+
+
+def _is_of_database(attributes: Attributes) -> bool:
+    kind = attributes.get(Core.EXCEPTION_TYPE)
+    return isinstance(kind, str) and is_database_error(kind)
+
+
+def _without_message(attributes: Attributes) -> Attributes:
+    """A database's error without what it quotes: any of its words may be a value."""
+    said = attributes.get(Core.EXCEPTION_MESSAGE)
+    clean = without_values(said, message=True) if isinstance(said, str) else said
+    return attributes if clean is said else {**attributes, Core.EXCEPTION_MESSAGE: clean}
+
+
+def _without_quoted(body: AttributeValue, attributes: Attributes) -> AttributeValue:
+    """A log line that repeats the error's message."""
+    said = attributes.get(Core.EXCEPTION_MESSAGE)
+    if not isinstance(body, str) or not isinstance(said, str) or len(said) < 2:
+        return body
+    return body.replace(said, without_values(said, message=True)) if said in body else body
 
 
 def _plain(text: str, look: Callable[[str], str]) -> str:

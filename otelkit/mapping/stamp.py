@@ -5,10 +5,12 @@ A span that has a stamp keeps it: the server prices and counts only what comes w
 
 from __future__ import annotations
 
+from otelkit.mapping import databases
 from otelkit.mapping.cost import PriceBook
 from otelkit.mapping.counting import CallLedger
 from otelkit.mapping.failures import stamp_span
 from otelkit.mapping.genai import is_inference, model, normalise, operation, provider, usage
+from otelkit.mapping.repeats import RepeatLedger
 from otelkit.model import AttributeValue, Span, SpanKind
 from otelkit.semconv.attributes import Operation, Otelkit
 
@@ -21,19 +23,22 @@ class Stamper:
     Args:
         prices: what calls cost.
         slow_seconds: server spans longer than this are marked ``otelkit.slow``.
+        repeated: a request that runs one statement so many times is marked.
     """
 
-    def __init__(self, prices: PriceBook, *, slow_seconds: float = float("inf")) -> None:
+    def __init__(self, prices: PriceBook, *, slow_seconds: float = float("inf"), repeated: int = 10) -> None:
         self._prices = prices
         self._slow = slow_seconds
         self._calls = CallLedger()
+        self._repeats = RepeatLedger(repeated)
 
     def __call__(self, span: Span) -> Span:
-        """The span in GenAI names with its stamps; the same object when there is nothing to add."""
+        """The span in the conventions' names with its stamps; the same object when there is nothing to add."""
         span = normalise(span)
         if span.events:
             span = stamp_span(span)
-        stamps: dict[str, AttributeValue] = {}
+        span = databases.normalise(span)  # last: it takes messages of errors away
+        stamps: dict[str, AttributeValue] = dict(self._repeats.observe(span))
         if self._calls.observe(span) and Otelkit.DUPLICATE not in span.attributes:
             stamps[Otelkit.DUPLICATE] = True
         elif is_inference(span) or operation(span) == Operation.EMBEDDINGS:

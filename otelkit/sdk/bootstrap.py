@@ -230,12 +230,14 @@ def _tracer_provider(settings: Settings, resource: Resource) -> Any:
 
 
 _DERIVED_HERE: Final = "gen_ai."
+# Ours comes from spans and pools; what a driver's or an engine's instrumentation counts would be the same again.
+_ALSO_DERIVED: Final = ("db.client.operation.duration", "db.client.connections.usage")
 
 
 def _install_meter_provider(settings: Settings, resource: Resource, runtime: Runtime) -> None:
     """The global provider for everyone else's metrics; what otelkit derives itself is kept out of it."""
     assert _Process.labels is not None
-    reader = PushReader(_deliver_metrics, _Process.labels, lambda name: not name.startswith(_DERIVED_HERE))
+    reader = PushReader(_deliver_metrics, _Process.labels, _is_wanted)
     _Process.global_reader = reader
     runtime.adopt(reader)
     existing = metrics.get_meter_provider()
@@ -249,9 +251,18 @@ def _install_meter_provider(settings: Settings, resource: Resource, runtime: Run
         [reader, *([page.reader("global")] if page is not None else [])],
         resource,
         shutdown_on_exit=False,
-        views=[View(instrument_name=f"{_DERIVED_HERE}*", aggregation=DropAggregation()), *metric_views(settings)],
+        views=[*_dropping(), *metric_views(settings)],
     )
     metrics.set_meter_provider(provider)
+
+
+def _is_wanted(name: str) -> bool:
+    return not name.startswith(_DERIVED_HERE) and name not in _ALSO_DERIVED
+
+
+def _dropping() -> list[View]:
+    names = (f"{_DERIVED_HERE}*", *_ALSO_DERIVED)
+    return [View(instrument_name=name, aggregation=DropAggregation()) for name in names]
 
 
 def _install_logger_provider(resource: Resource) -> None:

@@ -29,7 +29,8 @@ from otelkit.sdk.failures import ErrorCounter
 from otelkit.sdk.guard import guard
 from otelkit.sdk.identity import IdentityGuard, Pseudonymiser
 from otelkit.sdk.instruments import Instruments, Tally
-from otelkit.sdk.processors import RagProcessor, StepProcessor, TokenProcessor, ToolProcessor
+from otelkit.sdk.integrations.databases.pools import Pools
+from otelkit.sdk.processors import DatabaseProcessor, RagProcessor, StepProcessor, TokenProcessor, ToolProcessor
 from otelkit.sdk.routes import open_transport
 from otelkit.semconv.attributes import Otelkit
 from otelkit.semconv.metrics import Metrics
@@ -72,7 +73,9 @@ class Runtime:
         )
         self._observe()
         self.instruments = Instruments(self.meter_provider, settings.metric_profile)
+        Pools.report_to(self.meter_provider.get_meter("otelkit"), self.instruments)
         tally = Tally(self.instruments)
+        databases = DatabaseProcessor(tally, slow_seconds=settings.slow_query_seconds)
         processors = [kind(tally) for kind in (TokenProcessor, RagProcessor, ToolProcessor, StepProcessor)]
         self._errors = ErrorCounter(self.instruments.record)
 
@@ -80,15 +83,17 @@ class Runtime:
             tally.settle()
             self._errors.settle()
 
+        observers = [*(processor.observe for processor in (*processors, databases)), self._errors.observe]
         pipeline = Pipeline(
-            stamper=Stamper(prices, slow_seconds=settings.slow_request_seconds),
-            observers=[*(processor.observe for processor in processors), self._errors.observe],
+            stamper=Stamper(prices, slow_seconds=settings.slow_request_seconds, repeated=settings.repeated_queries),
+            observers=observers,
             observe_log=self._errors.observe_log,
             settle=settle,
             identities=self.identities,
             redactor=self.redactor,
             lanes=self.lanes,
             ledger=self.ledger,
+            told=databases.told,
         )
         self.worker = Worker(
             pipeline.process,

@@ -109,7 +109,7 @@ class Core:
     CODE_FILE: Final = "code.file.path"
     CODE_LINE: Final = "code.line.number"
     DB_SYSTEM: Final = "db.system.name"
-    LEGACY_DB_SYSTEM: Final = "db.system"
+    LEGACY_DB_SYSTEM: Final = "db.system"  # its fellows are in Database
     LEGACY_HTTP_METHOD: Final = "http.method"
     MESSAGING_SYSTEM: Final = "messaging.system"  # celery, rq, arq …
     LOG_RECORD_UID: Final = "log.record.uid"
@@ -123,6 +123,34 @@ class Messaging:
     OPERATION_TYPE: Final = "messaging.operation.type"  # process
     MESSAGE_ID: Final = "messaging.message.id"
     CLIENT_ID: Final = "messaging.client.id"  # the worker
+
+
+class Database:
+    """OpenTelemetry database conventions, stable since 1.33, and the names before them, which are only read."""
+
+    NAMESPACE: Final = "db.namespace"
+    OPERATION: Final = "db.operation.name"
+    COLLECTION: Final = "db.collection.name"
+    QUERY_TEXT: Final = "db.query.text"  # without values, whoever recorded it
+    QUERY_SUMMARY: Final = "db.query.summary"
+    RESPONSE_STATUS: Final = "db.response.status_code"
+    RETURNED_ROWS: Final = "db.response.returned_rows"
+    BATCH_SIZE: Final = "db.operation.batch.size"
+    POOL_NAME: Final = "db.client.connection.pool.name"
+    CONNECTION_STATE: Final = "db.client.connection.state"  # idle, used
+    SLOW_EVENT: Final = "db.query.slow"  # names of log records; the convention has none
+    REPEATED_EVENT: Final = "db.query.repeated"
+    LEGACY_STATEMENT: Final = "db.statement"
+    LEGACY_OPERATION: Final = "db.operation"
+    LEGACY_NAME: Final = "db.name"
+    LEGACY_TABLE: Final = "db.sql.table"
+    LEGACY_COLLECTION: Final = "db.mongodb.collection"
+    LEGACY_REDIS_INDEX: Final = "db.redis.database_index"
+    LEGACY_PIPELINE: Final = "db.redis.pipeline_length"
+    LEGACY_PARAMETERS: Final = "db.statement.parameters"  # values
+    PARAMETER: Final = "db.query.parameter"  # prefix, values
+    REDIS_SEARCH: Final = "redis.search"  # prefix, values
+    REDIS_INDEX: Final = "redis.create_index"  # prefix, names of fields
 
 
 class Otelkit:
@@ -154,6 +182,15 @@ class Otelkit:
     CONSENT_POLICY_VERSION: Final = "otelkit.consent.policy_version"
     DROP_REASON: Final = "otelkit.drop.reason"
     SIGNAL: Final = "otelkit.signal"
+    DB_FINGERPRINT: Final = "otelkit.db.query.fingerprint"  # equal for statements that differ in values only
+    DB_SECONDS: Final = "otelkit.db.duration"  # on an event: how long the call took, in seconds
+    DB_CALLS: Final = "otelkit.db.calls"  # on a request: database calls below it
+    DB_REPEATS: Final = "otelkit.db.repeated.count"  # on a request: how often it ran the statement it ran most
+    DB_REPEATED: Final = "otelkit.db.repeated.summary"
+    DB_REPEATED_FINGERPRINT: Final = "otelkit.db.repeated.fingerprint"
+    DB_NOT_TOLD: Final = "otelkit.db.not_told"  # on an event: how many like it went untold since the last one
+    DB_VECTOR: Final = "otelkit.db.vector_search"  # true where a statement orders by a vector's distance
+    UNTRACED: Final = "otelkit.untraced"  # execution option of a SQLAlchemy engine that is not looked at
     INPUT_VALUE: Final = "otelkit.input"  # content: what a workflow, agent or job was given
     OUTPUT_VALUE: Final = "otelkit.output"  # content: what it gave back
 

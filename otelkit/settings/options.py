@@ -275,6 +275,20 @@ class Settings:
         group="Traces",
         meaning="Requests longer than this many seconds are marked otelkit.slow.",
     )
+    slow_query_seconds: float = _option(
+        "OTELKIT_SLOW_QUERY_SECONDS",
+        default=0.5,
+        parse=Number(0.001),
+        group="Traces",
+        meaning="Database calls longer than this many seconds are told as events, by fingerprint.",
+    )
+    repeated_queries: int = _option(
+        "OTELKIT_REPEATED_QUERIES",
+        default=10,
+        parse=integer(2, 1_000_000),
+        group="Traces",
+        meaning="A request that runs one statement so many times is told as an event (N+1).",
+    )
     request_id_header: str = _option(
         "OTELKIT_REQUEST_ID_HEADER",
         default="x-request-id",

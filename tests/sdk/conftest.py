@@ -14,6 +14,7 @@ from otelkit.sdk import context
 from otelkit.sdk.identity import Pseudonymiser
 from otelkit.sdk.processors import ContextProcessor
 from otelkit.sdk.steps import State
+from tests.postgres_support import PostgresServer, running_postgres
 from tests.sdk.redis_support import RedisServer, running_redis
 
 _exporter = InMemorySpanExporter()
@@ -34,6 +35,12 @@ def spans() -> Iterator[Callable[[], list[ReadableSpan]]]:
     _exporter.clear()
     yield lambda: list(_exporter.get_finished_spans())
     _exporter.clear()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """PostgreSQL, for the session."""
+    yield from running_postgres()
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ PostgreSQL server that is started once and thrown away at the end.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +14,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # the tests of this folder share a module of helpers
 
-from postgres_support import PostgresServer, programs
 from server_support import Client, NewStore
 
 from otelkit.server.config import TEMPORARY, ServerConfig
 from otelkit.server.runtime import Server
+from tests.postgres_support import PostgresServer, running_postgres
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -29,20 +28,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """PostgreSQL; without it these tests are skipped, or fail where everything is required."""
-    folder = programs()
-    try:
-        import psycopg  # noqa: F401
-    except ImportError:
-        folder = None
-    if folder is None:
-        message = "the store in PostgreSQL is NOT tested: its server (apt install postgresql) or psycopg is missing"
-        if os.environ.get("OTELKIT_REQUIRE") == "all":
-            pytest.fail(message)
-        pytest.skip(message)
-    server = PostgresServer(folder)
-    yield server
-    server.remove()
+    """PostgreSQL, for the session."""
+    yield from running_postgres()
 
 
 @pytest.fixture

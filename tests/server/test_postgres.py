@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from postgres_support import PASSWORD, PostgresServer
 from server_support import MS, Client, chat_trace, everything, make_span, rounded
 
 from otelkit.cli.main import main
@@ -23,6 +22,7 @@ from otelkit.mapping.otlp import encode_spans
 from otelkit.model import LogRecord, Span
 from otelkit.server.config import ServerConfig
 from otelkit.server.runtime import Server
+from tests.postgres_support import PASSWORD, PostgresServer
 
 STORES = ("postgres",)
 
@@ -30,6 +30,7 @@ _SERVER = """
 import sys
 from otelkit.server.config import ServerConfig
 from otelkit.server.runtime import Server
+from tests.postgres_support import PASSWORD, PostgresServer
 server = Server(ServerConfig(port=0, database=sys.argv[1]))
 print(server.url, flush=True)
 server.run()

@@ -36,6 +36,7 @@ class Pipeline:
         redactor: the last thing that touches a record before it is encoded.
         lanes: where batches go; a signal without a lane is not exported.
         ledger: counts what is lost.
+        told: log records that observers made of what they saw, asked for once a batch.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Pipeline:
         redactor: Redactor,
         lanes: Mapping[Signal, Lane],
         ledger: DeliveryLedger,
+        told: Callable[[], Sequence[LogRecord]] = tuple,
     ) -> None:
         self._convert = Converter()
         self._stamp = stamper
@@ -59,6 +61,7 @@ class Pipeline:
         self._redactor = redactor
         self._lanes = lanes
         self._ledger = ledger
+        self._told = told
 
     def process(self, records: Sequence[Record]) -> None:
         """One batch of finished spans and log records."""
@@ -77,6 +80,8 @@ class Pipeline:
                 self._ledger.dropped(Signal.TRACES if is_span else Signal.LOGS, Reason.INVALID)
         with guard:
             self._settle()
+            for event in self._told():
+                self._keep(event, logs)
         if spans:
             self._export(Signal.TRACES, encode_spans, spans)
         if logs:
@@ -97,8 +102,11 @@ class Pipeline:
     def _log(self, record: Record, logs: list[LogRecord]) -> None:
         log = stamp_log(self._convert.log(record))  # type: ignore[arg-type]
         self._observe_log(log)
+        self._keep(log, logs)
+
+    def _keep(self, record: LogRecord, logs: list[LogRecord]) -> None:
         if Signal.LOGS in self._lanes:
-            logs.append(self._redactor.log(self._without_ids(log)))
+            logs.append(self._redactor.log(self._without_ids(record)))
 
     def _without_ids(self, record: AnyRecord) -> AnyRecord:
         attributes = self._identities(record.attributes)

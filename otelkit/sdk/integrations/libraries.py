@@ -15,6 +15,7 @@ from typing import Final
 from opentelemetry.instrumentation.dependencies import DependencyConflictError
 
 from otelkit.sdk.guard import logger
+from otelkit.sdk.integrations.databases import libraries as databases
 from otelkit.sdk.integrations.jobs import LIBRARIES
 
 __all__ = ["choose", "switch_on_libraries"]
@@ -65,7 +66,9 @@ def switch_on_libraries(disabled: Collection[str], *, capture_content: bool = Fa
     chosen, said = choose(entry_points(group=_GROUP), disabled)
     for sentence in said:
         logger.warning("%s", sentence)
-    return [point.name for point in chosen if _switch_on(point)]
+    later = {point.name: point for point in chosen if point.name in databases.IMPORTED}
+    databases.watch(later, _switch_on)
+    return [point.name for point in chosen if point.name in later or _switch_on(point)]
 
 
 def _switch_on(point: EntryPoint) -> bool:

@@ -9,6 +9,7 @@ They read OpenTelemetry GenAI, OpenInference and Traceloop spans alike and never
 
 from otelkit.sdk.processors.base import MeasuringProcessor
 from otelkit.sdk.processors.context import ContextProcessor
+from otelkit.sdk.processors.databases import DatabaseProcessor
 from otelkit.sdk.processors.rag import RagProcessor
 from otelkit.sdk.processors.steps import StepProcessor
 from otelkit.sdk.processors.tokens import TokenProcessor
@@ -16,6 +17,7 @@ from otelkit.sdk.processors.tools import ToolProcessor
 
 __all__ = [
     "ContextProcessor",
+    "DatabaseProcessor",
     "MeasuringProcessor",
     "RagProcessor",
     "StepProcessor",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from otelkit.semconv.metrics.databases import DatabaseMetrics
 from otelkit.semconv.metrics.definition import Instrument, MetricDef, Profile, prometheus_name
 from otelkit.semconv.metrics.errors import ErrorMetrics
 from otelkit.semconv.metrics.jobs import JobMetrics
@@ -14,6 +15,7 @@ from otelkit.semconv.metrics.service import Metrics
 
 __all__ = [
     "CATALOGUE",
+    "DatabaseMetrics",
     "ErrorMetrics",
     "Instrument",
     "JobMetrics",
@@ -25,6 +27,7 @@ __all__ = [
 
 _SUBJECTS: Final = (
     Metrics,
+    DatabaseMetrics,
     ErrorMetrics,
     JobMetrics,
 )

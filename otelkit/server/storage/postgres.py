@@ -41,6 +41,7 @@ from sqlalchemy.dialects.postgresql import TSVECTOR, dialect, insert
 from sqlalchemy.exc import DBAPIError
 
 from otelkit.errors import StorageError, StorageFullError
+from otelkit.semconv.attributes import Otelkit
 from otelkit.server.storage import schema
 from otelkit.server.storage.buckets import merge_counts
 from otelkit.server.storage.dialect import ENGINE_OPTION, Row, Write
@@ -261,7 +262,7 @@ class PostgreSQL:
         engine = create_engine(
             self._url,
             connect_args=_CONNECT,
-            execution_options={ENGINE_OPTION: self},
+            execution_options={ENGINE_OPTION: self, Otelkit.UNTRACED: True},
             pool_pre_ping=True,  # the server may have been restarted
             max_overflow=0,
             pool_timeout=30,

@@ -35,6 +35,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from otelkit.errors import StorageError, StorageFullError
+from otelkit.semconv.attributes import Otelkit
 from otelkit.server.storage import schema
 from otelkit.server.storage.buckets import merge_counts
 from otelkit.server.storage.dialect import ENGINE_OPTION, Row, Write
@@ -255,7 +256,7 @@ class SQLite:
                 "timeout": 10.0,
                 "cached_statements": 256,
             },
-            execution_options={ENGINE_OPTION: self},
+            execution_options={ENGINE_OPTION: self, Otelkit.UNTRACED: True},
             **pool,
         )
 

@@ -9,7 +9,10 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 PASSWORD = "correct-horse-battery"
 _FAST = ("fsync=off", "full_page_writes=off", "autovacuum=off", "shared_buffers=64MB", "max_connections=60")
@@ -76,6 +79,23 @@ class PostgresServer:
             [str(self.programs / program), *words], user=self._user, cwd="/", capture_output=True, timeout=60
         )
         assert found.returncode == 0, found.stdout + found.stderr
+
+
+def running_postgres() -> Iterator[PostgresServer]:
+    """Yield a server for a session's tests; without it they are skipped, or fail where everything is required."""
+    folder = programs()
+    try:
+        import psycopg  # noqa: F401
+    except ImportError:
+        folder = None
+    if folder is None:
+        message = "nothing is tested on PostgreSQL: its server (apt install postgresql) or psycopg is missing"
+        if os.environ.get("OTELKIT_REQUIRE") == "all":
+            pytest.fail(message)
+        pytest.skip(message)
+    server = PostgresServer(folder)
+    yield server
+    server.remove()
 
 
 def _free_port() -> int:
