@@ -25,6 +25,7 @@ PAGES = {
     "/tools/": "table",
     "/metrics/": "h1",
     "/logs/": ".log",
+    "/jobs/": ".grid",
     "/services/": "table, .map",
     "/settings/": ".kv",
 }

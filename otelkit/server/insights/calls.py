@@ -7,7 +7,7 @@ traces, and says whether that was all of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,10 +23,11 @@ from otelkit.server.messages import messages_of
 from otelkit.server.storage import schema
 from otelkit.server.storage.payloads import PayloadReader
 
-__all__ = ["Call", "Looked", "error_type", "failing_calls", "newest_calls", "slowest_calls"]
+__all__ = ["Call", "Looked", "by_type", "error_type", "failing_calls", "newest_calls", "slowest_calls"]
 
 _TRACES: Final = 200
 _SHOWN: Final = 300
+_TYPES: Final = 20
 _FAILED: Final = 100  # failures are far apart: each may lie in a block of its own
 _trace, _span, _series = schema.trace.c, schema.span.c, schema.series.c
 _COLUMNS: Final = ("service", "name", "kind", "step", "tool", "model")
@@ -102,6 +103,26 @@ def failing_calls(connection: Connection, payloads: PayloadReader, period: Range
     rows, complete = _found(connection, period, scope, kind, _trace.start, failing)
     failed = sorted((row for row in rows if row.status == 2), key=lambda row: -row.start)
     return Looked(_read(connection, payloads, failed[:_FAILED]), complete and len(failed) <= _FAILED)
+
+
+def by_type(looked: Looked, noun: str, label: Callable[[Call], str] = lambda call: call.label) -> dict[str, Any]:
+    """Return failures by ``noun`` (what ``label`` gives) and type, most frequent first, each with its newest call."""
+    found: dict[tuple[str, str], list[Call]] = {}
+    for call in looked.calls:
+        found.setdefault((label(call), error_type(call.details)), []).append(call)
+    rows = [
+        {
+            noun: of,
+            "type": kind,
+            "message": next((str(call.details["m"]) for call in calls if call.details.get("m")), None),
+            "calls": len(calls),
+            "last": calls[0].row.start / 1e6,
+            "trace_id": calls[0].row.trace_id.hex(),
+            "span_id": calls[0].row.span_id.hex(),
+        }
+        for (of, kind), calls in sorted(found.items(), key=lambda item: -len(item[1]))
+    ]
+    return {"calls": len(looked.calls), "complete": looked.complete, "rows": rows[:_TYPES]}
 
 
 def _found(

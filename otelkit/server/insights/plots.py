@@ -17,7 +17,7 @@ from otelkit.server.insights.ranges import Range
 from otelkit.server.insights.sums import Scope
 from otelkit.server.storage import schema
 
-__all__ = ["WAYS", "plot", "stepped"]
+__all__ = ["WAYS", "increases", "plot", "stepped"]
 
 _STEPS: Final = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 86_400, 7 * 86_400)
 _MOST_STEPS: Final = 120
@@ -117,6 +117,21 @@ def plot(
         "truncated": len(rows) > _SERIES,
         "exemplars": exemplars,
     }
+
+
+def increases(connection: Connection, period: Range, scope: Scope, name: str, by: str) -> dict[str, float]:
+    """Return how much a counter grew in the range, by an attribute; empty where it never arrived."""
+    query = select(schema.metric_series).where(_series.name == name, *scope.conditions(_series))
+    rows = connection.execute(query.order_by(_series.id.desc()).limit(_SERIES)).all()
+    lines = [_Line(row.id, bool(row.cumulative), _labels(row)) for row in rows]
+    readings, _ = _readings(connection, period, "sum", lines)
+    born = period.start_ns - period.step * 1_000_000_000
+    found: dict[str, float] = {}
+    for line in lines:
+        gained = gains(readings.get(line.number, ()), cumulative=line.cumulative, born=born)
+        label = line.labels.get(by, "")
+        found[label] = found.get(label, 0.0) + sum(value or 0.0 for value in _increases(gained, period))
+    return found
 
 
 def _labels(row: Row[Any]) -> dict[str, str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from otelkit.semconv.attributes import Otelkit
-from otelkit.server.insights.calls import Call, Looked, error_type, failing_calls, newest_calls, slowest_calls
+from otelkit.server.insights.calls import Call, Looked, by_type, failing_calls, newest_calls, slowest_calls
 from otelkit.server.insights.groups import Group, together, with_before
 from otelkit.server.insights.ranges import Range
 from otelkit.server.insights.sums import Scope
@@ -18,7 +18,6 @@ from otelkit.server.storage.payloads import PayloadReader
 __all__ = ["tools"]
 
 _ONLY: Final = (schema.series.c.kind == "tool",)
-_ERRORS: Final = 20
 
 
 def tools(connection: Connection, payloads: PayloadReader, period: Range, scope: Scope) -> dict[str, Any]:
@@ -45,7 +44,7 @@ def tools(connection: Connection, payloads: PayloadReader, period: Range, scope:
             for group in sorted(now.values(), key=lambda group: (-group.errors, -group.calls))
         ],
         "actions": _actions(newest),
-        "errors": _errors(failing),
+        "errors": by_type(failing, "tool"),
         "slowest": [call.json() for call in slowest_calls(connection, payloads, period, scope, "tool")],
     }
 
@@ -82,30 +81,6 @@ def _action(key: tuple[str, str], calls: Sequence[Call]) -> dict[str, Any]:
         "p50_ms": lengths[(len(lengths) - 1) // 2] / 1e6,
         "p95_ms": lengths[int((len(lengths) - 1) * 0.95)] / 1e6,
     }
-
-
-def _errors(looked: Looked) -> dict[str, Any]:
-    """Return the newest failures by tool and type, most frequent first, each with its newest call."""
-    found: dict[tuple[str, str], list[Call]] = {}
-    for call in looked.calls:
-        found.setdefault((call.label, error_type(call.details)), []).append(call)
-    rows = [
-        {
-            "tool": tool,
-            "type": kind,
-            "message": _message(calls),
-            "calls": len(calls),
-            "last": calls[0].row.start / 1e6,
-            "trace_id": calls[0].row.trace_id.hex(),
-            "span_id": calls[0].row.span_id.hex(),
-        }
-        for (tool, kind), calls in sorted(found.items(), key=lambda item: -len(item[1]))
-    ]
-    return {"calls": len(looked.calls), "complete": looked.complete, "rows": rows[:_ERRORS]}
-
-
-def _message(calls: Iterable[Call]) -> str | None:
-    return next((str(call.details["m"]) for call in calls if call.details.get("m")), None)
 
 
 def _text(call: Call, name: str) -> str:

@@ -54,6 +54,7 @@ def trace_language(connection: Connection) -> Language:
                 ("trace", "trace id", _trace_id),
                 *((key, about, partial(operator.eq, _table[_COLUMN.get(key, key)])) for key, about in columns),
             ),
+            Field("step", "text", "a step by its name", partial(_span_with, connection, "name")),
             Field("duration", "duration", "how long it took", column=_table.duration),
             Field("cost", "money", "cost in US dollars", column=_table.cost, unknown=_COST_UNKNOWN),
             Field("tokens", "number", "input and output tokens", column=_TOKENS, unknown=_table.unreported > 0),

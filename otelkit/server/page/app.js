@@ -26,6 +26,7 @@ const PAGES = [
   { path: "tools", name: "Tools", group: "Measure", load: () => import("./pages/tools.js").then((at) => at.Tools) },
   { path: "metrics", name: "Metrics", group: "Measure", load: () => import("./pages/metrics.js").then((at) => at.Metrics) },
   { path: "logs", name: "Logs", group: "Operate", load: () => import("./pages/logs.js").then((at) => at.Logs) },
+  { path: "jobs", name: "Jobs", group: "Operate", load: () => import("./pages/jobs.js").then((at) => at.Jobs) },
   { path: "services", name: "Services", group: "Operate", load: () => import("./pages/services.js").then((at) => at.Services) },
   { path: "settings", name: "Settings", group: "Operate", load: () => import("./pages/settings.js").then((at) => at.Settings) },
 ];

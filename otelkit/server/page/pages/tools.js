@@ -1,9 +1,9 @@
 /** What tools are called, how they fail, how long they take. */
 
 import { useAnswer } from "../api.js";
-import { ago, countParts, duration, durationParts, moment, percent, percentParts, plural, whole } from "../format.js";
+import { ago, countParts, duration, durationParts, percent, percentParts, plural, whole } from "../format.js";
 import { cls, html } from "../html.js";
-import { Calls, OfNewest } from "../parts/calls.js";
+import { Calls, Failed, OfNewest } from "../parts/calls.js";
 import { Cards } from "../parts/cards.js";
 import { Stack } from "../parts/chart.js";
 import { Duration, Mark, Nothing, Panel, Trouble, Waiting, useRowKeys } from "../parts/common.js";
@@ -75,12 +75,7 @@ function Over({ data }) {
 /** @param {{errors: any, query: import("../state.js").Query}} props */
 const Failures = ({ errors, query }) => html`
   <${Panel} title="How they fail" link=${html`<${OfNewest} looked=${errors} noun="failures" />`}>
-    ${errors.rows.slice(0, 6).map((row) => html`
-      <a class="chg" key=${`${row.tool}/${row.type}`} data-row
-        href=${address("traces", { ...query, trace: row.trace_id, span: row.span_id })} title=${moment(row.last)}>
-        <span class="num strong">${whole(row.calls)} ×</span>
-          <span class="grow"><b class="err"><bdi>${row.type}</bdi></b> in <bdi>${row.tool}</bdi><br />
-            <span class="dim"><bdi>${row.message || "no message"}</bdi>, last ${ago(row.last)}</span></span></a>`)}
+    <${Failed} rows=${errors.rows.slice(0, 6)} noun="tool" query=${query} />
     ${!errors.rows.length && html`<${Nothing} title="No call failed in this range" />`}
   <//>`;
 
