@@ -18,7 +18,6 @@ from otelkit.semconv.attributes import Core, Errors
 
 __all__ = [
     "CATEGORIES",
-    "FINGERPRINT_DIGITS",
     "Failure",
     "category_of",
     "failure_of_log",
@@ -26,11 +25,11 @@ __all__ = [
     "fingerprint_of",
     "stamp_log",
     "stamp_span",
+    "where_of",
 ]
 
 CATEGORIES: Final = ("bug", "dependency", "timeout", "client", "limit")
-FINGERPRINT_DIGITS: Final = 16
-_FINGERPRINT: Final = re.compile(r"[0-9a-f]{16}\Z")
+_FINGERPRINT: Final = re.compile(r"e[0-9a-f]{15}\Z")
 _MOST_EVENTS: Final = 16  # of one span
 _LONGEST_MESSAGE: Final = 2_000
 _ERROR: Final = 17  # the least severity number of an error
@@ -106,7 +105,7 @@ def failure_of_log(record: LogRecord) -> Failure | None:
 
 
 def fingerprint_of(kind: str, message: str, stacktrace: str = "") -> str:
-    """Return 16 hex digits that are the same for the same error.
+    """Return 16 characters that are the same for the same error: ``e`` and hex digits, so that no digits are a card's.
 
     Args:
         kind: the exception's type, with its module.
@@ -126,6 +125,13 @@ def _fingerprint(kind: str, message: str, stacktrace: str, chain: Sequence[Raise
     members = sorted({(raised.type, _whereabouts(raised)) for raised in chain[:-1] if raised.link == "member"})
     causes = [(raised.type, _whereabouts(raised)) for raised in chain[:-1] if raised.link != "member"]
     return _digest(*parts, *(part for pair in (*causes, *members[:3]) for part in pair))
+
+
+def where_of(stacktrace: str) -> str:
+    """Return the place in the application's code that raised, such as ``shop/orders.py in find``; empty if unknown."""
+    chain = chain_of(stacktrace)
+    frame = culprit_of(chain[-1]) if chain else None
+    return f"{frame.place} in {frame.function}" if frame is not None else elsewhere(stacktrace)
 
 
 # --- category ------------------------------------------------------------------------------------------------------
@@ -260,4 +266,4 @@ def _text(attributes: Attributes, name: str) -> str:
 
 
 def _digest(*parts: str) -> str:
-    return blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=FINGERPRINT_DIGITS // 2).hexdigest()
+    return "e" + blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()[1:]

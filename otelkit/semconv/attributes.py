@@ -198,8 +198,9 @@ class Otelkit:
 class Errors:
     """Ours, on whatever tells of an exception: a span's ``exception`` event or a log record."""
 
-    FINGERPRINT: Final = "otelkit.error.fingerprint"  # 16 hex digits: the same error has the same
+    FINGERPRINT: Final = "otelkit.error.fingerprint"  # e and 15 hex digits: the same error has the same
     CATEGORY: Final = "otelkit.error.category"  # bug, dependency, timeout, client, limit
+    GROUP: Final = "otelkit.error.group"  # the server's number of the error, on the records by which it tells of one
     UNHANDLED: Final = "otelkit.error.unhandled"  # metric attribute: whether it ended a request or job
 
 

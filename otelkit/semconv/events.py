@@ -9,7 +9,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["CATALOGUE", "CONSENT_CATEGORIES", "Consent", "EventDef", "Property", "Treatment"]
+__all__ = [
+    "CATALOGUE",
+    "CONSENT_CATEGORIES",
+    "ERROR_NEW",
+    "ERROR_REGRESSED",
+    "Consent",
+    "EventDef",
+    "Property",
+    "Treatment",
+]
+
+
+# No product events: records by which the server tells of an error, nobody's and without consent.
+ERROR_NEW: Final = "otelkit.error.new"
+ERROR_REGRESSED: Final = "otelkit.error.regressed"
 
 
 class Consent(StrEnum):

@@ -9,6 +9,7 @@ from hashlib import blake2b
 from typing import Final
 
 from otelkit.mapping import genai
+from otelkit.mapping.failures import failures_of_span, stamp_log, stamp_span
 from otelkit.mapping.redaction import Redactor
 from otelkit.model import (
     Attributes,
@@ -86,6 +87,8 @@ class Enricher:
     def _fact(self, span: Span) -> SpanFact:
         try:
             span = genai.normalise(span)
+            if span.events:
+                span = stamp_span(span)
             clean = self._redactor.span(span)
             if clean.attributes is not span.attributes:
                 clean = clean._replace(attributes=self._told_apart(span.attributes, clean.attributes))
@@ -98,6 +101,7 @@ class Enricher:
 
     def _record(self, record: LogRecord) -> LogRecord:
         try:
+            record = stamp_log(record)
             clean = self._redactor.log(record)
             if clean.attributes is record.attributes:
                 return clean
@@ -142,6 +146,7 @@ class Enricher:
             who=who(attributes),
             input=_input(span, operation),
             output=_output(span, operation),
+            failures=tuple(failures_of_span(span)) if span.events else (),
             duplicate=attributes.get(Otelkit.DUPLICATE) is True,
         )
 

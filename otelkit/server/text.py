@@ -20,6 +20,7 @@ __all__ = [
     "short",
     "string_of",
     "text_of",
+    "version_of",
     "who",
 ]
 
@@ -99,6 +100,11 @@ def who(attributes: Attributes) -> Who:
 @Memo  # all spans of a trace belong to the same few
 def _who(*ids: AttributeValue) -> Who:
     return Who(*[short(value) or None for value in ids])
+
+
+def version_of(resource: Resource) -> str:
+    """Return a service's version, an empty string where it does not say."""
+    return clip(string_of(resource.attributes, Core.SERVICE_VERSION), LABEL)
 
 
 def service_of(resource: Resource) -> tuple[str, str]:

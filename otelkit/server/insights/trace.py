@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, select
 
 from otelkit.model import SpanKind
 from otelkit.semconv.attributes import Operation
+from otelkit.server.insights.errors import errors_of_trace
 from otelkit.server.insights.links import linked_from
 from otelkit.server.insights.logs import logs_of_trace
 from otelkit.server.insights.rows import status_name, trace_row
@@ -52,6 +53,7 @@ def one_trace(
         "spans": list(_in_full(connection, payloads, stored, tree)) if detail else None,
         "columns": None if detail else _columns(stored, tree),
         "logs": logs_of_trace(connection, payloads, trace_id),
+        "errors": errors_of_trace(connection, trace_id),
         "linked_from": linked_from(connection, trace_id),
     }
 

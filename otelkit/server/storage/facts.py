@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from otelkit.mapping.failures import Failure
 from otelkit.model import AttributeValue, Span, StatusCode
 from otelkit.semconv.attributes import Operation
 from otelkit.server.storage.found import Found
@@ -57,8 +58,8 @@ class SpanFact:
     """One span, normalised and redacted, with what is derived from it alone.
 
     ``inference`` says that it is a call to a model whose tokens and cost count, embeddings included. ``found`` is
-    None for whatever is no retrieval. ``duplicate`` is set when another span counts the call. ``payload`` and ``place``
-    say where its details are stored.
+    None for whatever is no retrieval, ``failures`` are its exceptions. ``duplicate`` is set when another span counts
+    the call. ``payload`` and ``place`` say where its details are stored.
     """
 
     span: Span
@@ -75,6 +76,7 @@ class SpanFact:
     who: Who
     input: Candidate | None
     output: Candidate | None
+    failures: tuple[Failure, ...] = ()
     duplicate: bool = False
     trace: int = 0
     series: int = 0

@@ -10,14 +10,16 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
+from otelkit.mapping.failures import failure_of_log
 from otelkit.model import Attributes, AttributeValue, LogRecord
 from otelkit.semconv.attributes import Core
 from otelkit.server.storage import schema
 from otelkit.server.storage.dialect import dialect_of
+from otelkit.server.storage.errors import Occurrence
 from otelkit.server.storage.interning import Interned
 from otelkit.server.storage.payloads import BLOCK, PayloadWriter
 from otelkit.server.storage.rollups import STEP_NS, Rollups
-from otelkit.server.text import OTHER, clip, service_of
+from otelkit.server.text import OTHER, clip, service_of, version_of, who
 
 __all__ = ["LogWriter", "Logs", "exported_uid", "searchable", "severity_name"]
 
@@ -26,6 +28,7 @@ _LONGEST_UID: Final = 20
 _MAX_BODY: Final = 16_384
 _MAX_INDEXED: Final = 4_096
 _LAST_NANOSECOND: Final = 2**63 - 1
+_SEVERE: Final = 17
 SEVERITIES: Final = ("trace", "debug", "info", "warn", "error", "fatal")
 
 
@@ -87,12 +90,24 @@ class LogWriter:
                 time = min(record.time or record.observed or now, _LAST_NANOSECOND)
                 body = clip(body_text(record.body), _MAX_BODY)
                 sums.logs[time // STEP_NS * schema.FINE, series, severity_level(record.severity)] += 1
+                if record.severity >= _SEVERE or not record.severity:
+                    _note_error(record, uid, time, keys[at + place], sums)
                 ids_of = (record.trace_id or None, record.span_id or None)
                 rows.append((self._next, uid, time, series, record.severity, *ids_of, block, place, body))
                 texts.append((self._next, None, searchable(body, keys[at + place][3], record.attributes)))
                 self._next += 1
         self._insert(connection, rows)
         dialect_of(connection).set_text(connection, "log_text", texts)
+
+
+def _note_error(record: LogRecord, uid: bytes, time: int, key: tuple[str, str, str, str], sums: Rollups) -> None:
+    failure = failure_of_log(record)
+    if failure is not None:
+        user, version = who(record.attributes).user, version_of(record.resource)
+        own = record.trace_id or uid
+        sums.errors.append(
+            Occurrence(*key[:2], version, failure, own, bool(record.trace_id), record.span_id or None, time, user)
+        )
 
 
 def body_text(body: AttributeValue) -> str:

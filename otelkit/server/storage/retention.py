@@ -38,6 +38,8 @@ _SLICES: Final = 100
 _DELETED_BEFORE: Final = "deleted_before"  # in meta
 _SIGNALS: Final = ("spans", "traces", "logs", "points")
 _trace, _logs, _point = schema.trace.c, schema.log.c, schema.metric_point.c
+_error, _group = schema.error_event.c, schema.error_group.c
+_GROUPS_KEPT: Final = 365 * 86_400 * 10**9  # since an error was last seen: what comes back after a year is new
 
 
 class Retention:
@@ -127,6 +129,7 @@ class Retention:
         spans, traces = delete_traces(connection, _old_traces(cutoff), self._rows, self._blocks)
         logs = delete_logs(connection, _logs.time < cutoff, max(_LEAST, self._rows - spans), self._blocks)
         points = _delete_points(connection, cutoff, self._rows)
+        _delete_errors(connection, cutoff, self._rows)
         if points and _delete_empty_series(connection):
             self._store.forget()  # the writer remembers their ids
         dialect.shrink(connection)
@@ -159,7 +162,8 @@ def _due(connection: Connection, cutoff: int) -> bool:
     if cutoff <= 0:
         return False
     traces, logs = select(_trace.id).where(_old_traces(cutoff)), select(_logs.id).where(_logs.time < cutoff)
-    queries = (traces, logs, _old_series(cutoff))
+    errors, groups = select(_error.error).where(_error.time < cutoff), _old_groups(cutoff)
+    queries = (traces, logs, _old_series(cutoff), errors, groups)
     return any(connection.execute(query.limit(1)).first() is not None for query in queries)
 
 
@@ -190,6 +194,21 @@ def _delete_points(connection: Connection, cutoff: int, limit: int) -> int:
         if gone >= limit:
             break
     return gone
+
+
+def _old_groups(cutoff: int) -> Any:
+    return select(_group.id).where(_group.last_seen < cutoff - _GROUPS_KEPT)
+
+
+def _delete_errors(connection: Connection, cutoff: int, limit: int) -> None:
+    """Delete the single times an error was seen; its row and its sums stay until it has been away for a year."""
+    old = select(_error.occurrence, _error.error).where(_error.time < cutoff).order_by(_error.time).limit(limit)
+    for occurrence, error in connection.execute(old).all():
+        connection.execute(delete(schema.error_event).where(_error.occurrence == occurrence, _error.error == error))
+    groups = connection.execute(_old_groups(cutoff).limit(_LEAST)).scalars().all()
+    for table, column in ((schema.error_hour, schema.error_hour.c.error), (schema.error_group, _group.id)):
+        if groups:
+            connection.execute(delete(table).where(column.in_(groups)))
 
 
 def _delete_empty_series(connection: Connection) -> bool:

@@ -18,8 +18,10 @@ from sqlalchemy import Connection, Table, func, select
 from otelkit.server.storage import schema
 from otelkit.server.storage.buckets import bucket_of, pack_counts
 from otelkit.server.storage.dialect import dialect_of
+from otelkit.server.storage.errors import Occurrence
 from otelkit.server.storage.facts import SpanFact
 from otelkit.server.storage.found import Found, results_bucket, score_bucket
+from otelkit.server.text import version_of
 
 __all__ = ["KEPT", "STEP_NS", "Rollups", "Tiers", "newest_step"]
 
@@ -42,6 +44,7 @@ class Rollups:
         self.kinds: defaultdict[tuple[int, str, str, str], int] = defaultdict(int)
         self.logs: defaultdict[tuple[int, int, int], int] = defaultdict(int)
         self.actors: dict[tuple[int, str, str, str], list[Any]] = {}
+        self.errors: list[Occurrence] = []
 
     def add_span(self, fact: SpanFact, sign: int = 1) -> None:
         """Count one span; a duplicate counts as such, without tokens, cost or percentiles."""
@@ -64,6 +67,17 @@ class Rollups:
         who = fact.who
         if who.user or who.conversation or who.group:
             self._add_actor(fact, time - time % schema.HOUR, sign)
+
+    def add_errors(self, fact: SpanFact) -> None:
+        """Note the exceptions of one span."""
+        service, environment, version = fact.key.service, fact.key.environment, version_of(fact.span.resource)
+        for failure in fact.failures:
+            self.errors.append(
+                Occurrence(
+                    *(service, environment, version, failure, fact.span.trace_id, True, fact.span.span_id),
+                    *(failure.time or fact.end, fact.who.user),
+                )
+            )
 
     def add_kinds(self, start: int, service: str, environment: str, split: Mapping[str, int], sign: int = 1) -> None:
         """Count where a trace's time went, in the step in which it started."""

@@ -314,6 +314,56 @@ Index("log_time", log.c.time)
 _partial("log_trace", log.c.trace_id, where=log.c.trace_id.is_not(None))
 _partial("log_severe", log.c.time, where=log.c.severity >= 13)
 
+# Errors: one row for all that share a fingerprint in a service; see mapping.failures.
+error_group = Table(
+    "error_group",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("service", Text, nullable=False),
+    Column("environment", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("type", Text, nullable=False),  # empty: it was only logged
+    Column("message", Text, nullable=False),  # of the newest hour's first occurrence, as the stack is
+    Column("stack", Text, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("first_version", Text, nullable=False),
+    Column("last_version", Text, nullable=False),
+    Column("first_seen", BigInteger, nullable=False),
+    Column("last_seen", BigInteger, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("unhandled", BigInteger, nullable=False),
+    Column("resolved_at", BigInteger),
+    Column("regressed_at", BigInteger),  # seen again after that
+    UniqueConstraint("service", "environment", "fingerprint"),
+)
+Index("error_last", error_group.c.last_seen)
+
+# One row each time, and one for a trace however often it tells of the error.
+error_event = Table(
+    "error_event",
+    metadata,
+    Column("occurrence", LargeBinary, primary_key=True),  # the trace's id; a log record's own where it has no trace
+    Column("error", Integer, primary_key=True),
+    Column("time", BigInteger, nullable=False),
+    Column("traced", SmallInteger, nullable=False),
+    Column("span_id", LargeBinary),
+    Column("unhandled", SmallInteger, nullable=False),
+    Column("user", Text),
+    sqlite_with_rowid=False,
+)
+Index("error_event_time", error_event.c.time, error_event.c.error)
+Index("error_event_of", error_event.c.error, error_event.c.time)
+
+error_hour = Table(
+    "error_hour",
+    metadata,
+    Column("time", Integer, primary_key=True),
+    Column("error", Integer, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 metric_series = Table(
     "metric_series",
     metadata,

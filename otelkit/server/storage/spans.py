@@ -54,6 +54,8 @@ class SpanWriter:
             self._take_in(connection, state, group, before, sums)
             for fact in group:
                 sums.add_span(fact)
+                if fact.failures:
+                    sums.add_errors(fact)
         rows = list(self._rows(new))
         self._insert(connection, rows)
         self._insert_links(connection, [row for fact in new if fact.span.links for row in _links_of(fact)])

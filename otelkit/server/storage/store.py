@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from otelkit.model import LogRecord, MetricPoint, Span
 from otelkit.server.storage import schema
 from otelkit.server.storage.database import Database
+from otelkit.server.storage.errors import ErrorWriter
 from otelkit.server.storage.facts import SpanFact
 from otelkit.server.storage.interning import Interned
 from otelkit.server.storage.logs import Logs, LogWriter
@@ -70,6 +71,7 @@ class Store:
         self._spans = SpanWriter(connection, self._payloads, max_series=self._limits.series)
         self._logs = LogWriter(connection, self._payloads, max_series=self._limits.series)
         self._metrics = MetricWriter(connection, max_series=self._limits.metric_series)
+        self._errors = ErrorWriter(connection)
         self._tiers = Tiers(connection)
         self._actors: Interned[tuple[str, str, str]] = Interned(connection, schema.actor)
         self._remembers = True
@@ -106,7 +108,10 @@ class Store:
             if not self._remembers:
                 self._open(connection)
             spans, traces = self._spans.write(connection, facts, sums)
-            stored = self._logs.write(connection, logs, sums, time.time_ns()) if logs else 0
+            now = time.time_ns()
+            stored = self._logs.write(connection, logs, sums, now) if logs else 0
+            if sums.errors and (news := self._errors.write(connection, sums.errors, now)):
+                stored += self._logs.write(connection, [Logs(news)], sums, now)
             written, refused = self._metrics.write(connection, points) if points else (0, 0)
             actors = self._actors.ids(connection, [key[1:] for key in sums.actors])
             self._tiers.write(connection, sums, actors)
