@@ -11,6 +11,7 @@ import json
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from otelkit.model import LogRecord, Resource, Scope, Span, SpanEvent, SpanKind, StatusCode
@@ -41,6 +42,59 @@ _MODELS: Final = (
     *[_Model("anthropic", "claude-sonnet-4-5", 0.7, 3.1)] * 3,
     _Model("local", "demo-llama", 0.9, 2.4),  # nobody has set a price for it
 )
+_CODE: Final = "/srv/demo/assistant"
+_LIBRARY: Final = "/usr/lib/python3/dist-packages"
+
+
+def _stack(raised: str, *frames: tuple[str, int, str, str]) -> str:
+    """A traceback as Python writes it: file, line, function and code of each call."""
+    told = [f'  File "{file}", line {line}, in {name}\n    {code}\n' for file, line, name, code in frames]
+    return f"Traceback (most recent call last):\n{''.join(told)}{raised}\n"
+
+
+_TIMEOUT: Final = {
+    Core.EXCEPTION_TYPE: "TimeoutError",
+    Core.EXCEPTION_MESSAGE: _OVERLOADED,
+    Core.EXCEPTION_STACKTRACE: _stack(
+        "catalogue.ReadTimeout: timed out",
+        (f"{_CODE}/catalogue.py", 38, "look_up", "answer = await client.get(path, timeout=4.0)"),
+        (f"{_LIBRARY}/catalogue/client.py", 211, "get", "raise ReadTimeout('timed out')"),
+    )
+    + "\nThe above exception was the direct cause of the following exception:\n\n"
+    + _stack(
+        f"TimeoutError: {_OVERLOADED}",
+        (f"{_CODE}/tools.py", 17, "search_catalogue", "return await look_up(title)"),
+        (
+            f"{_CODE}/catalogue.py",
+            40,
+            "look_up",
+            "raise TimeoutError(f'the catalogue did not answer within {limit} s')",
+        ),
+    ),
+}
+_LIMITED: Final = {
+    Core.EXCEPTION_TYPE: "openai.RateLimitError",
+    Core.EXCEPTION_MESSAGE: "Error code: 429 - tokens per minute: limit 200000, used 199412",
+    Core.EXCEPTION_STACKTRACE: _stack(
+        "openai.RateLimitError: Error code: 429 - tokens per minute: limit 200000, used 199412",
+        (f"{_CODE}/answers.py", 64, "answer", "stream = await client.chat.completions.create(**call)"),
+        (
+            f"{_LIBRARY}/openai/_base_client.py",
+            1605,
+            "request",
+            "raise self._make_status_error_from_response(response)",
+        ),
+    ),
+}
+_BROKEN: Final = {
+    Core.EXCEPTION_TYPE: "KeyError",
+    Core.EXCEPTION_MESSAGE: "'shelf'",
+    Core.EXCEPTION_STACKTRACE: _stack(
+        "KeyError: 'shelf'",
+        ("/srv/demo/indexer/jobs.py", 22, "reindex", "entries = [entry(book) for book in batch]"),
+        ("/srv/demo/indexer/entries.py", 9, "entry", "return Entry(book['title'], book['shelf'])"),
+    ),
+}
 # Question, answer, and whether the catalogue is asked.
 _TALKS: Final = (
     ("Do you have The Left Hand of Darkness?", "Yes, two copies at the main library; one is on the shelf.", True),
@@ -74,7 +128,7 @@ def demo(now: float) -> Demo:
             start += _Turn(made, f"{day}/{turn}", start, chance).play(talk, turn, failing=failing)
             turn += 1
     for number, share in enumerate((0.1, 0.55, 0.97)):
-        _reindex(made, f"{day}/job/{number}", begin + share * _MINUTES * 60)
+        _reindex(made, f"{day}/job/{number}", begin + share * _MINUTES * 60, fails=number == 2)
     return made
 
 
@@ -114,6 +168,8 @@ class _Turn:
         self._retrieve(root, question, 0 if turn % 13 == 5 else 4)
         if catalogue:
             self._look_up(root, 0.4, 0.4 + tool, failing)
+        if turn % 23 == 11:
+            self._limited(root, 0.42 + tool, model)
         self._chat(root, 0.45 + tool, total - 0.02, model, (question, answer), model.first * pace)
         return total + self._chance.uniform(8, 50)
 
@@ -127,7 +183,9 @@ class _Turn:
         self._made.spans.append(Span(self._trace, span_id, parent, name, kind, *times, attributes=told, **fields))
         return span_id
 
-    def log(self, at: float, severity: int, body: str, span_id: bytes) -> None:
+    def log(
+        self, at: float, severity: int, body: str, span_id: bytes, more: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
         time, text = self._start + int(at * _NS), {9: "INFO", 13: "WARN", 17: "ERROR"}[severity]
         uid = {Core.LOG_RECORD_UID: _id(f"{self._name}/{body}", 16).hex()}
         whence: dict[str, Any] = {
@@ -136,7 +194,7 @@ class _Turn:
             "resource": self._resource,
             "scope": _SCOPE,
         }
-        self._made.logs.append(LogRecord(time, time, severity, text, body, uid, **whence))
+        self._made.logs.append(LogRecord(time, time, severity, text, body, {**uid, **more}, **whence))
 
     def _retrieve(self, parent: bytes, query: str, results: int) -> None:
         found = [{"id": f"page-{place}", "score": round(0.9 - 0.08 * place, 2)} for place in range(results)]
@@ -160,12 +218,20 @@ class _Turn:
         if not failing:
             self.span("execute_tool search_catalogue", begin, end, parent, {**more, GenAI.TOOL_RESULT: '{"found": 3}'})
             return
-        raised = {Core.EXCEPTION_TYPE: "TimeoutError", Core.EXCEPTION_MESSAGE: _OVERLOADED}
-        event = SpanEvent("exception", self._start + int(end * _NS), raised)
-        failed: dict[str, Any] = {"status": StatusCode.ERROR, "status_message": _OVERLOADED, "events": (event,)}
         more[Core.ERROR_TYPE] = "TimeoutError"
-        step = self.span("execute_tool search_catalogue", begin, end, parent, more, **failed)
-        self.log(end, 17, _OVERLOADED, step)
+        step = self.span("execute_tool search_catalogue", begin, end, parent, more, **self.failed(end, _TIMEOUT))
+        self.log(end, 17, _OVERLOADED, step, _TIMEOUT)
+
+    def failed(self, at: float, raised: Mapping[str, Any]) -> dict[str, Any]:
+        """What else a span holds that ends by an exception."""
+        event = SpanEvent(Core.EXCEPTION_EVENT, self._start + int(at * _NS), raised)
+        return {"status": StatusCode.ERROR, "status_message": raised[Core.EXCEPTION_MESSAGE], "events": (event,)}
+
+    def _limited(self, parent: bytes, at: float, model: _Model) -> None:
+        """A call that is refused, and tried again by :meth:`_chat`."""
+        more = {GenAI.OPERATION: "chat", GenAI.PROVIDER: model.provider, GenAI.REQUEST_MODEL: model.name}
+        more[Core.ERROR_TYPE] = "RateLimitError"
+        self.span(f"chat {model.name}", at, at + 0.03, parent, more, **self.failed(at + 0.03, _LIMITED))
 
     def _chat(
         self, parent: bytes, begin: float, end: float, model: _Model, said: tuple[str, str], first: float
@@ -185,16 +251,20 @@ class _Turn:
         self.span(f"chat {model.name}", begin, end, parent, more)
 
 
-def _reindex(made: Demo, name: str, start: float) -> None:
+def _reindex(made: Demo, name: str, start: float, *, fails: bool) -> None:
     """A background job of another service."""
     job = _Turn(made, name, start, _chance(2), service="indexer")
     more = {GenAI.OPERATION: "run_job", Otelkit.JOB_NAME: "reindex"}
-    root = job.span("run_job reindex", 0, 3.2, b"", more)
+    ends = job.failed(3.2, _BROKEN) if fails else {}
+    root = job.span(
+        "run_job reindex", 0, 3.2, b"", {**more, **({Core.ERROR_TYPE: "KeyError"} if fails else {})}, **ends
+    )
     calls = {GenAI.OPERATION: "embeddings", GenAI.PROVIDER: "openai", GenAI.INPUT_TOKENS: 6100}
     calls[GenAI.REQUEST_MODEL] = "text-embedding-3-small"
     for part in range(4):
         job.span("embeddings text-embedding-3-small", 0.1 + part * 0.7, 0.7 + part * 0.7, root, calls)
-    job.log(3.1, 9, "indexed 4 batches", root)
+    if not fails:
+        job.log(3.1, 9, "indexed 4 batches", root)
 
 
 def _chance(seed: int) -> random.Random:

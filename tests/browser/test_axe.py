@@ -24,6 +24,8 @@ PAGES = {
     "/retrieval/": "table",
     "/tools/": "table",
     "/metrics/": "h1",
+    "/errors/": "a.tr",
+    "/errors/?id=1": ".raised, .nothing",
     "/logs/": ".log",
     "/jobs/": ".grid",
     "/services/": "table, .map",

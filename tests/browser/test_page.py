@@ -22,6 +22,7 @@ pytestmark = pytest.mark.browser
 PLACES = (
     "/",
     "/traces/",
+    "/errors/",
     "/logs/",
     "/models/",
     "/settings/",

@@ -145,6 +145,8 @@ def test_answers_have_the_documented_keys(full: Client, route: str) -> None:
         row = full.ask("/api/traces?status=error")["traces"][0]
         focus = full.ask(f"/api/traces/{row['trace_id']}")["focus"]
         path = path.format(trace_id=row["trace_id"], span_id=focus)
+    if "{group}" in path:
+        path = path.format(group=full.ask("/api/errors/groups")["groups"][0]["id"])
     path = path.replace("{conversation:path}", "c-1") + ASKED.get(route, "")
     if route.endswith("/search"):
         path += "?q=order"

@@ -57,20 +57,25 @@ def list_groups(
     limit: int = 50,
     cursor: str | None = None,
 ) -> dict[str, Any]:
-    """Return a page of the groups seen in a range, with how many of each state and category there are.
+    """Return a page of the groups seen in a range, with how many of each state and category there would be.
 
-    Resolved ones are listed when they are asked for, also if they were not seen in the range. Raises ValueError for a
-    cursor that is not one of this list.
+    Resolved ones are listed only when they are asked for, then also if they were not seen in the range. Raises
+    ValueError for a cursor that is not one of this list.
     """
     start = decode_cursor(cursor, int)[0] if cursor is not None else 0
     everyone = _groups(connection, period, scope)
-    fitting = [group for group in everyone if _fits(group, wanted)]
-    chosen = [group for group in fitting if wanted.state in (None, group.state)]
+    said = [group for group in everyone if _says(group.row, wanted.text)]
+    in_state = [group for group in said if _is(group, wanted.state)]
+    of_category = [group for group in said if wanted.category in (None, group.row.category)]
+    chosen = [group for group in of_category if _is(group, wanted.state)]
     users = _users(connection, period, [group.row.id for group in chosen] if sort == "users" else [])
     chosen.sort(key=lambda group: _order(group, sort, users), reverse=True)
     page = chosen[start : start + limit]
     users = users or _users(connection, period, [group.row.id for group in page])
-    states, categories = Counter(group.state for group in fitting), Counter(group.row.category for group in everyone)
+    states, categories = (
+        Counter(group.state for group in of_category),
+        Counter(group.row.category for group in in_state),
+    )
     return {
         "range": period.json(),
         "times": period.times,
@@ -175,12 +180,14 @@ def _state(row: Row[Any], period: Range) -> str:
     return "new" if row.first_seen >= since else "open"
 
 
-def _fits(group: _Group, wanted: Wanted) -> bool:
-    row = group.row
-    if wanted.category not in (None, row.category):
-        return False
+def _is(group: _Group, state: str | None) -> bool:
+    """Whether a group is listed: where no state is asked for, whatever is not resolved."""
+    return group.state == state if state is not None else group.state != "resolved"
+
+
+def _says(row: Row[Any], text: str | None) -> bool:
     words = f"{row.type}\n{row.message}\n{row.place}".lower()
-    return all(word in words for word in (wanted.text or "").lower().split())
+    return all(word in words for word in (text or "").lower().split())
 
 
 def _order(group: _Group, sort: str, users: Mapping[int, int]) -> tuple[float, int]:

@@ -25,6 +25,7 @@ const PAGES = [
   { path: "retrieval", name: "Retrieval", group: "Measure", load: () => import("./pages/retrieval.js").then((at) => at.Retrieval) },
   { path: "tools", name: "Tools", group: "Measure", load: () => import("./pages/tools.js").then((at) => at.Tools) },
   { path: "metrics", name: "Metrics", group: "Measure", load: () => import("./pages/metrics.js").then((at) => at.Metrics) },
+  { path: "errors", name: "Errors", group: "Operate", load: () => import("./pages/errors.js").then((at) => at.Errors) },
   { path: "logs", name: "Logs", group: "Operate", load: () => import("./pages/logs.js").then((at) => at.Logs) },
   { path: "jobs", name: "Jobs", group: "Operate", load: () => import("./pages/jobs.js").then((at) => at.Jobs) },
   { path: "services", name: "Services", group: "Operate", load: () => import("./pages/services.js").then((at) => at.Services) },

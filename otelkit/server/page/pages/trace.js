@@ -123,7 +123,8 @@ function Spans({ data, spans, query }) {
       <div class="det" ref=${details} tabindex="-1" role="region" aria-label="Details">
         ${run ? html`<${RunDetails} run=${run} spans=${spans} onSelect=${select} />`
           : span
-            ? html`<${Details} key=${span.span_id} trace=${data.trace} span=${span} logs=${data.logs} linked=${data.linked_from} query=${query} />`
+            ? html`<${Details} key=${span.span_id} trace=${data.trace} span=${span} logs=${data.logs} linked=${data.linked_from}
+              errors=${data.errors} query=${query} />`
             : html`<${Nothing} title="No spans yet" />`}
       </div>
     </div>`;

@@ -33,7 +33,7 @@ const all = (query, page, more, words) => html`<a class="dim" href=${address(pag
 
 /** Each error once, the newest first. @param {Asked} props */
 export const NewestErrors = ({ query, revision }) => html`
-  <${Brief} title="Newest errors" path="errors" query=${query} revision=${revision} link=${all(query, "traces", { status: "error" }, "All failing traces")}
+  <${Brief} title="Newest errors" path="errors" query=${query} revision=${revision} link=${all(query, "errors", {}, "All errors")}
     none=${html`<${Nothing} title="Nothing failed in this range" />`}
     lines=${(data) => data.errors.map((one) => ({
       key: `${one.error}/${one.name}`, href: address("traces", { ...query, status: "error", trace: one.trace_id }),

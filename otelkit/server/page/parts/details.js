@@ -1,9 +1,9 @@
 /** Everything about one span: its messages, attributes, logs, and the record itself. */
 
 import { ask } from "../api.js";
-import { exactTime, duration, money, plural, short } from "../format.js";
+import { exactTime, duration, money, plural, short, whole } from "../format.js";
 import { cls, html, useEffect, useState } from "../html.js";
-import { address, change } from "../state.js";
+import { address, change, shared } from "../state.js";
 import { TokenBar } from "./bars.js";
 import { Copy, Duration, Mark, Trouble, Waiting } from "./common.js";
 import { curlOf, requestOf } from "./curl.js";
@@ -14,9 +14,9 @@ import { Body, Messages } from "./messages.js";
 const TABS = { messages: "Messages", attributes: "Attributes", logs: "Logs", raw: "Raw" };
 
 /**
- * @param {{trace: any, span: any, logs: any[], linked: any[], query: import("../state.js").Query}} props
+ * @param {{trace: any, span: any, logs: any[], linked: any[], errors: any[], query: import("../state.js").Query}} props
  */
-export function Details({ trace, span: given, logs, linked, query }) {
+export function Details({ trace, span: given, logs, linked, errors, query }) {
   const { span, error } = useWhole(trace.trace_id, given);
   const mine = logs.filter((log) => log.span_id === given.span_id);
   const talks = span.input || span.output || ["llm", "tool", "retrieval"].includes(span.kind);
@@ -35,8 +35,9 @@ export function Details({ trace, span: given, logs, linked, query }) {
     <div class="db" id="tab-panel" role="tabpanel" aria-labelledby=${`tab-${tab}`} tabindex="0">
       ${error && html`<${Trouble} error=${error} />`}
       ${span.attributes === null && !error ? html`<${Waiting} rows=${5} />` : html`
-        ${tab === "messages" && html`<${MessagesTab} span=${span} />`}
-        ${tab === "attributes" && html`<${AttributesTab} span=${span} linked=${linked.filter(({ to_span_id: id }) => id === given.span_id)} query=${query} />`}
+        ${tab === "messages" && html`<${MessagesTab} span=${span} errors=${errors} query=${query} />`}
+        ${tab === "attributes" && html`<${AttributesTab} span=${span} errors=${errors} query=${query}
+          linked=${linked.filter(({ to_span_id: id }) => id === given.span_id)} />`}
         ${tab === "logs" && html`<${LogsTab} trace=${trace} mine=${mine} all=${logs} />`}
         ${tab === "raw" && html`<${RawTab} trace=${trace} span=${span} />`}`}
     </div>`;
@@ -59,9 +60,9 @@ function useWhole(traceId, given) {
   return { span: mine && more.span ? { ...given, ...more.span } : given, error: mine ? more.error : null };
 }
 
-/** @param {{span: any}} props */
-const MessagesTab = ({ span }) => html`
-  ${span.status === "error" && html`<${Failure} span=${span} />`}
+/** @param {{span: any, errors: any[], query: import("../state.js").Query}} props */
+const MessagesTab = ({ span, errors, query }) => html`
+  ${failed(span) && html`<${Failure} span=${span} errors=${errors} query=${query} />`}
   <${Messages} span=${span} />
   ${span.model && span.kind === "llm" && html`<${TokenBar} tokens=${span.tokens} cost=${span.cost_usd} unpriced=${span.unpriced} />`}
   <${Facts} rows=${facts(span)} />`;
@@ -84,26 +85,32 @@ function facts(span) {
   ];
 }
 
-/** The exception of a failed span, or what its status says. @param {{span: any}} props */
-function Failure({ span }) {
+/** Whether there is anything to tell of a failure; an exception may have been handled. @param {any} span */
+const failed = (span) => span.status === "error" || (span.events || []).some(({ name }) => name === "exception");
+
+/** The exception of a span, or what its status says. @param {{span: any, errors: any[], query: import("../state.js").Query}} props */
+function Failure({ span, errors, query }) {
   const raised = (span.events || []).filter(({ name }) => name === "exception");
   const type = raised[0]?.attributes["exception.type"] || span.attributes?.["error.type"];
   return html`
     <div class="failure">
       <b title=${type ? String(type) : undefined}>${type ? String(type).split(".").at(-1) : "Failed"}</b>
         ${span.status_message && html`<p dir="auto">${span.status_message}</p>`}
-      ${raised.map(({ attributes }, at) => html`<${Raised} key=${at} attributes=${attributes} said=${span.status_message} />`)}
+      ${raised.map(({ attributes }, at) => html`<${Raised} key=${at} attributes=${attributes} said=${span.status_message}
+        group=${errors.find((one) => one.fingerprint === attributes["otelkit.error.fingerprint"] && one.service === span.service)} query=${query} />`)}
     </div>`;
 }
 
-/** @param {{attributes: any, said: string|null}} props */
-const Raised = ({ attributes, said }) => html`
+/** @param {{attributes: any, said: string|null, group: any, query: import("../state.js").Query}} props */
+const Raised = ({ attributes, said, group, query }) => html`
   ${attributes["exception.message"] && !said?.includes(attributes["exception.message"]) && html`<p dir="auto">${String(attributes["exception.message"])}</p>`}
+  ${group && html`<p><a class="link" href=${address("errors", { ...shared(query), id: group.id })}>
+    ${group.count > 1 ? `Seen ${whole(group.count)} times` : "Seen this once"}${group.resolved ? ", resolved" : ""}</a></p>`}
   ${attributes["exception.stacktrace"] && html`<details open><summary>Stack</summary><pre>${String(attributes["exception.stacktrace"])}</pre></details>`}`;
 
-/** @param {{span: any, linked: any[], query: import("../state.js").Query}} props */
-const AttributesTab = ({ span, linked, query }) => html`
-  ${span.status === "error" && html`<${Failure} span=${span} />`}
+/** @param {{span: any, errors: any[], linked: any[], query: import("../state.js").Query}} props */
+const AttributesTab = ({ span, errors, linked, query }) => html`
+  ${failed(span) && html`<${Failure} span=${span} errors=${errors} query=${query} />`}
   <${Facts} rows=${[
     ["Started", exactTime(span.start)], ["Service", span.service], ["Does", span.step], ["Kind", span.otel_kind],
       ["Own time", span.self_ms === undefined ? "" : duration(span.self_ms)],
