@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, select
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, select
 
 from otelkit.server.storage import schema
 from otelkit.server.storage.dialect import dialect_of
@@ -14,9 +14,9 @@ from otelkit.server.storage.logs import searchable
 from otelkit.server.storage.payloads import PayloadReader
 from otelkit.server.storage.traces import trace_text
 
-__all__ = ["delete_logs", "delete_traces"]
+__all__ = ["delete_error_events", "delete_error_groups", "delete_logs", "delete_traces"]
 
-_span, _trace, _logs = schema.span.c, schema.trace.c, schema.log.c
+_span, _trace, _logs, _event = schema.span.c, schema.trace.c, schema.log.c, schema.error_event.c
 
 
 def delete_traces(
@@ -66,6 +66,27 @@ def delete_logs(connection: Connection, which: ColumnElement[bool], limit: int, 
     dialect_of(connection).set_text(connection, "log_text", texts)
     _release(connection, (row.payload for row in rows), details, 0)
     return len(rows)
+
+
+def delete_error_events(connection: Connection, which: ColumnElement[bool], limit: int) -> int:
+    """Delete up to ``limit`` of the times errors were seen, oldest first, and return how many."""
+    query = select(_event.occurrence, _event.error).where(which).order_by(_event.time).limit(limit)
+    rows = connection.execute(query).all()
+    if rows:
+        one = delete(schema.error_event).where(
+            _event.occurrence == bindparam("key"), _event.error == bindparam("number")
+        )
+        connection.execute(one, [{"key": row.occurrence, "number": row.error} for row in rows])
+    return len(rows)
+
+
+def delete_error_groups(connection: Connection, groups: Sequence[Any]) -> None:
+    """Delete errors with all that is counted of them."""
+    if not groups:
+        return
+    for table in (schema.error_event, schema.error_hour):
+        connection.execute(delete(table).where(table.c.error.in_(groups)))
+    connection.execute(delete(schema.error_group).where(schema.error_group.c.id.in_(groups)))
 
 
 def _release(connection: Connection, payloads: Iterable[int], blocks: dict[int, list[Any]], shared: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, Select, Table, delete, select
 
 from otelkit.server.storage import schema
-from otelkit.server.storage.deletion import delete_logs, delete_traces
+from otelkit.server.storage.deletion import delete_error_groups, delete_logs, delete_traces
 from otelkit.server.storage.dialect import dialect_of
 from otelkit.server.storage.payloads import PayloadReader
 
@@ -38,6 +38,8 @@ def delete_sums(connection: Connection, environment: str, services: str, people:
     for table in schema.KIND.values():
         inside = (table.c.environment == environment, table.c.service.startswith(services, autoescape=True))
         connection.execute(delete(table).where(*inside))
+    errors = connection.execute(_series(schema.error_group, environment, services)).all()
+    delete_error_groups(connection, [row[0] for row in errors])
     theirs = select(schema.actor.c.id).where(schema.actor.c.user.startswith(people, autoescape=True))
     connection.execute(delete(schema.actor_hour).where(schema.actor_hour.c.actor.in_(theirs)))
 

@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, f
 
 from otelkit.errors import OtelkitError
 from otelkit.server.storage import schema
-from otelkit.server.storage.deletion import delete_logs, delete_traces
+from otelkit.server.storage.deletion import delete_error_events, delete_error_groups, delete_logs, delete_traces
 from otelkit.server.storage.dialect import dialect_of
 from otelkit.server.storage.payloads import PayloadReader
 from otelkit.server.storage.store import Store
@@ -202,13 +202,8 @@ def _old_groups(cutoff: int) -> Any:
 
 def _delete_errors(connection: Connection, cutoff: int, limit: int) -> None:
     """Delete the single times an error was seen; its row and its sums stay until it has been away for a year."""
-    old = select(_error.occurrence, _error.error).where(_error.time < cutoff).order_by(_error.time).limit(limit)
-    for occurrence, error in connection.execute(old).all():
-        connection.execute(delete(schema.error_event).where(_error.occurrence == occurrence, _error.error == error))
-    groups = connection.execute(_old_groups(cutoff).limit(_LEAST)).scalars().all()
-    for table, column in ((schema.error_hour, schema.error_hour.c.error), (schema.error_group, _group.id)):
-        if groups:
-            connection.execute(delete(table).where(column.in_(groups)))
+    delete_error_events(connection, _error.time < cutoff, limit)
+    delete_error_groups(connection, [row[0] for row in connection.execute(_old_groups(cutoff).limit(_LEAST))])
 
 
 def _delete_empty_series(connection: Connection) -> bool:
