@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import decorated, footprint, harness, store, web_request
+from benchmarks import decorated, footprint, harness, machine, store, web_request
 
 BENCHMARKS: dict[str, tuple[str, Callable[[], harness.Report]]] = {
     "call": ("a @traced_tool call against the bare SDK", decorated.measure_all),
     "request": ("a FastAPI request: bare, native telemetry, contrib, otelkit", web_request.measure_all),
+    "machine": ("the machine's and the process's figures every 10 s", machine.measure_all),
     "ingest": ("durable spans a second against bare SQLite", store.ingest),
     "queries": ("the page's questions at 200,000 spans", store.queries),
     "import": ("what `import otelkit` costs", footprint.imports),

@@ -58,6 +58,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "prometheus": ("1", True),
     "prometheus_path": ("/prom", "/prom"),
     "queue_seconds": ("0.5", 0.5),
+    "system_metrics": ("off", "off"),
     "metric_profile": ("both", "both"),
     "metric_aliases": ("process.uptime=app_uptime", {"process.uptime": "app_uptime"}),
     "logs_exporter": ("none", "none"),

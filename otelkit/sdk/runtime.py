@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from functools import partial
+from typing import TYPE_CHECKING
 
-from opentelemetry.metrics import CallbackOptions, Observation
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader
@@ -26,15 +27,19 @@ from otelkit.sdk.export.points import LabelCleaner
 from otelkit.sdk.export.readers import PushReader, Ticker
 from otelkit.sdk.export.worker import Worker
 from otelkit.sdk.failures import ErrorCounter
-from otelkit.sdk.guard import guard
+from otelkit.sdk.guard import guard, logger
 from otelkit.sdk.identity import IdentityGuard, Pseudonymiser
 from otelkit.sdk.instruments import Instruments, Tally
 from otelkit.sdk.integrations.databases.pools import Pools
+from otelkit.sdk.integrations.system.loops import Loops
 from otelkit.sdk.processors import DatabaseProcessor, RagProcessor, StepProcessor, TokenProcessor, ToolProcessor
 from otelkit.sdk.routes import open_transport
 from otelkit.semconv.attributes import Otelkit
 from otelkit.semconv.metrics import Metrics
 from otelkit.settings import Settings
+
+if TYPE_CHECKING:
+    from otelkit.sdk.integrations.system.machine import Machine
 
 __all__ = ["Runtime"]
 
@@ -74,6 +79,8 @@ class Runtime:
         self._observe()
         self.instruments = Instruments(self.meter_provider, settings.metric_profile)
         Pools.report_to(self.meter_provider.get_meter("otelkit"), self.instruments)
+        self._machine = _machine(settings, self.meter_provider.get_meter("otelkit"))
+        Loops.report_to(self.instruments if settings.system_metrics != "off" else None)
         tally = Tally(self.instruments)
         databases = DatabaseProcessor(tally, slow_seconds=settings.slow_query_seconds)
         processors = [kind(tally) for kind in (TokenProcessor, RagProcessor, ToolProcessor, StepProcessor)]
@@ -137,6 +144,8 @@ class Runtime:
         self.worker.flush(deadline)
         self._ticker.stop()
         self._left = []
+        if self._machine is not None:
+            self._machine.stop()  # a process that is gone in a moment has no figures of its own
         self.collect()
         self._push_readers.clear()
         for lane in self.lanes.values():
@@ -163,6 +172,8 @@ class Runtime:
         with guard:
             self._errors.settle(everything=True)
         self.collect()
+        if self._machine is not None:
+            self._machine.stop()
         closed = [lane.close(deadline) for lane in self.lanes.values()]
         return processed and all(closed)
 
@@ -215,6 +226,21 @@ class Runtime:
 
     def _uptime(self, options: CallbackOptions) -> list[Observation]:
         return [Observation(time.monotonic() - self._started)]
+
+
+def _machine(settings: Settings, meter: Meter) -> Machine | None:
+    """What reads the machine and the process, where its package is installed and nobody switched it off."""
+    if settings.system_metrics == "off" or settings.metrics_exporter == "none":
+        return None
+    try:
+        from otelkit.sdk.integrations.system.machine import Machine  # psutil is an extra
+    except ImportError:
+        if settings.system_metrics == "on":
+            logger.warning("OTELKIT_SYSTEM_METRICS=on needs psutil: pip install 'otelkit[system]'")
+        return None
+    with guard:
+        return Machine(meter, settings.metrics_endpoint or settings.endpoint)
+    return None
 
 
 def _warm_up(prices: PriceBook) -> None:

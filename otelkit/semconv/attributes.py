@@ -153,6 +153,19 @@ class Database:
     REDIS_INDEX: Final = "redis.create_index"  # prefix, names of fields
 
 
+class System:
+    """OpenTelemetry system and process conventions: attributes of their metrics."""
+
+    CPU_MODE: Final = "cpu.mode"  # user, system, idle …
+    MEMORY_STATE: Final = "system.memory.state"  # used, free, buffers, cached
+    PAGING_STATE: Final = "system.paging.state"
+    DISK_DIRECTION: Final = "disk.io.direction"  # read, write
+    MOUNTPOINT: Final = "system.filesystem.mountpoint"
+    FILESYSTEM_STATE: Final = "system.filesystem.state"  # used, free
+    IO_DIRECTION: Final = "network.io.direction"  # receive, transmit
+    GENERATION: Final = "cpython.gc.generation"
+
+
 class Otelkit:
     """Our own names, for what no convention has yet."""
 

@@ -331,6 +331,13 @@ class Settings:
         group="Metrics",
         meaning="Seconds between looks at the queues of Celery, RQ and arq (length, age of the oldest); 0: never.",
     )
+    system_metrics: str = _option(
+        "OTELKIT_SYSTEM_METRICS",
+        default="auto",
+        parse=choice("auto", "on", "off"),
+        group="Metrics",
+        meaning="The machine's and the process's figures: auto where otelkit[system] is installed, on, off.",
+    )
     metric_profile: str = _option(
         "OTELKIT_METRIC_PROFILE",
         default="classic",

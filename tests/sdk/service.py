@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import AsyncIterator
 
 from fastapi import BackgroundTasks, FastAPI, HTTPException, WebSocket
@@ -97,6 +98,11 @@ async def refused() -> None:
 async def later(tasks: BackgroundTasks) -> dict[str, str]:
     tasks.add_task(find_order, 7)
     return {"ok": "yes"}
+
+
+@app.get("/block")
+async def block() -> None:
+    time.sleep(0.8)  # what a handler must not do
 
 
 @app.get("/pid")

@@ -18,8 +18,8 @@ from otelkit.semconv.events import EventDef
 from otelkit.semconv.metrics import CATALOGUE, Instrument, MetricDef, Profile
 
 # UCUM, as OpenTelemetry uses it: seconds, bytes, one, an annotation in braces, and ISO 4217 for money.
-UNITS = re.compile(r"s|By|1|USD|\{[a-z]+\}")
-DOTTED = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
+UNITS = re.compile(r"s|By|1|USD|\{[a-z_]+\}")
+DOTTED = re.compile(r"[a-z][a-z0-9_]*(\.([a-z][a-z0-9_]*|\d+m))+")  # the Collector has load_average.1m
 SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 # Names that people look for (the project's brief), with their properties.

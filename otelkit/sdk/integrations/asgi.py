@@ -17,6 +17,7 @@ from opentelemetry import trace
 from otelkit.mapping.metrics import Measurement
 from otelkit.sdk.context import detach, request_context, session
 from otelkit.sdk.guard import guard
+from otelkit.sdk.integrations.system.loops import Loops
 from otelkit.sdk.origins import remember_origin
 from otelkit.sdk.runtime import Runtime
 from otelkit.semconv.attributes import Core, Otelkit
@@ -66,6 +67,8 @@ class RequestMiddleware:
             await self.app(scope, receive, _flushing(send, self._runtime))
             return
         header = self._header = self._header or self._runtime().settings.request_id_header.lower().encode("latin-1")
+        with guard:
+            Loops.watch()
         request_id = _given_id(scope, header) or f"{_random.getrandbits(128):032x}"
         token = otel_context.attach(request_context(request_id))
         try:

@@ -12,15 +12,19 @@ from otelkit.semconv.metrics.definition import Instrument, MetricDef, Profile, p
 from otelkit.semconv.metrics.errors import ErrorMetrics
 from otelkit.semconv.metrics.jobs import JobMetrics
 from otelkit.semconv.metrics.service import Metrics
+from otelkit.semconv.metrics.system import ContainerMetrics, HostMetrics, ProcessMetrics
 
 __all__ = [
     "CATALOGUE",
+    "ContainerMetrics",
     "DatabaseMetrics",
     "ErrorMetrics",
+    "HostMetrics",
     "Instrument",
     "JobMetrics",
     "MetricDef",
     "Metrics",
+    "ProcessMetrics",
     "Profile",
     "prometheus_name",
 ]
@@ -30,6 +34,9 @@ _SUBJECTS: Final = (
     DatabaseMetrics,
     ErrorMetrics,
     JobMetrics,
+    HostMetrics,
+    ContainerMetrics,
+    ProcessMetrics,
 )
 
 CATALOGUE: Final[tuple[MetricDef, ...]] = tuple(
