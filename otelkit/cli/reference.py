@@ -180,6 +180,7 @@ def _attributes() -> Iterator[str]:
         attributes.GenAI,
         attributes.Operation,
         attributes.Core,
+        attributes.WebSocket,
         attributes.Messaging,
         attributes.Otelkit,
         attributes.Errors,

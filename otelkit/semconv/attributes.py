@@ -116,6 +116,13 @@ class Core:
     THREAD_NAME: Final = "thread.name"
 
 
+class WebSocket:
+    """Of a WebSocket connection: ours, because no convention has them yet."""
+
+    CLOSE_CODE: Final = "websocket.close.code"
+    DIRECTION: Final = "websocket.message.direction"  # received, sent
+
+
 class Messaging:
     """OpenTelemetry messaging conventions, as far as queues of jobs have them."""
 
@@ -191,6 +198,8 @@ class Otelkit:
     JOB_ATTEMPT: Final = "otelkit.job.attempt"  # from 1
     JOB_WAIT: Final = "otelkit.job.wait"  # seconds from when it was due until it began
     SYNC_INTEGRATION: Final = "otelkit.sync.integration"
+    BUDGET_TARGET: Final = "otelkit.budget.target"  # a route (POST /chat), or the name of static files
+    BUDGET_MEASURE: Final = "otelkit.budget.measure"  # p50, p95, p99, mean, tokens, bytes
     CONSENT_CATEGORIES: Final = "otelkit.consent.categories"
     CONSENT_POLICY_VERSION: Final = "otelkit.consent.policy_version"
     DROP_REASON: Final = "otelkit.drop.reason"

@@ -115,6 +115,13 @@ async def flush() -> dict[str, bool]:
     return {"flushed": await asyncio.to_thread(otelkit.flush, 5.0)}
 
 
+@app.websocket("/echo")
+async def echo(socket: WebSocket) -> None:
+    await socket.accept()
+    while True:  # until the client goes, which receive_text raises
+        await socket.send_text(await socket.receive_text())
+
+
 @app.websocket("/ws/{room}")
 async def ws(socket: WebSocket, room: str) -> None:
     await socket.accept()

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from websockets.sync.client import connect
 
 from otelkit.testing.otlp_sink import Answer, OtlpSink
 
@@ -113,6 +114,35 @@ def test_websockets_are_counted(shop: processes.Service, sink: OtlpSink) -> None
     assert disconnect.attributes == {"http.route": "/ws/{room}", "websocket.close.code": 4000}
     (now,) = sink.latest("otelkit.websocket.connections")
     assert now.value == 0
+
+
+def test_messages_duration_and_the_clients_own_code(shop: processes.Service, sink: OtlpSink) -> None:
+    address = shop.address.replace("http://", "ws://")
+    with connect(f"{address}/echo") as connection:
+        for text in ("one", "two", "three"):
+            connection.send(text)
+            connection.recv()
+        connection.close(1001)
+    for code in range(4000, 4060):
+        with connect(f"{address}/echo") as connection:
+            connection.close(code)
+    assert shop.waits_for(lambda: shop.get("/flush")[0] == 200 and _disconnects(sink) == 61)
+    messages = {
+        point.attributes["websocket.message.direction"]: point.value
+        for point in sink.latest("otelkit.websocket.messages")
+    }
+    assert messages == {"received": 3, "sent": 3}
+    codes = {
+        point.attributes["websocket.close.code"]: point.value for point in sink.latest("otelkit.websocket.disconnects")
+    }
+    assert codes[1001] == 1
+    assert len(codes) == 51, "fifty, and one for all others: a client chooses its code"
+    (duration,) = sink.latest("otelkit.websocket.duration")
+    assert (duration.samples, duration.attributes) == (61, {"http.route": "/echo"})
+
+
+def _disconnects(sink: OtlpSink) -> float:
+    return sum(point.value or 0 for point in sink.latest("otelkit.websocket.disconnects"))
 
 
 def _websocket_hello(address: str) -> None:

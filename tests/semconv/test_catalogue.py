@@ -158,6 +158,7 @@ def test_attribute_names_are_spelt_once() -> None:
     kinds = (
         attributes.GenAI,
         attributes.Core,
+        attributes.WebSocket,
         attributes.Messaging,
         attributes.Otelkit,
         attributes.Errors,

@@ -7,6 +7,7 @@ import inspect
 import os
 import random
 import re
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final, TypeAlias
@@ -20,8 +21,8 @@ from otelkit.sdk.guard import guard
 from otelkit.sdk.integrations.system.loops import Loops
 from otelkit.sdk.origins import remember_origin
 from otelkit.sdk.runtime import Runtime
-from otelkit.semconv.attributes import Core, Otelkit
-from otelkit.semconv.metrics import MetricDef, Metrics
+from otelkit.semconv.attributes import Core, Otelkit, WebSocket
+from otelkit.semconv.metrics import MetricDef, RequestMetrics
 
 __all__ = ["RequestMiddleware", "SessionReader"]
 
@@ -33,11 +34,15 @@ ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 SessionReader: TypeAlias = Callable[[dict[str, Any]], Any]
 
 _ACCEPTABLE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}").fullmatch
-_CLOSE_CODE: Final = "websocket.close.code"
 _LAST_WORDS: Final = frozenset({"lifespan.shutdown.complete", "lifespan.shutdown.failed"})
 _LONGEST_FAREWELL: Final = 2.0  # seconds: with a backend that is away this is all of it
 _NO_SESSION: Final = nullcontext()
-_ABNORMAL: Final = 1006  # RFC 6455: closed without a close frame
+# RFC 6455: closed with nothing to complain of; closed without a close frame; the server met an error.
+_NORMAL: Final = 1000
+_ABNORMAL: Final = 1006
+_FAILED: Final = 1011
+_MOST_CODES: Final = 50  # a client may send thousands of codes: beyond these they are one
+_codes: Final[set[int]] = set()
 
 # Ids, not secrets, and not the kernel's: asking it lets go of the interpreter lock, which a busy worker thread may then
 # keep for 5 ms. A generator of our own, because an application may seed the global one.
@@ -130,44 +135,63 @@ def _answering(send: Send, header: bytes, request_id: str) -> Send:
 
 
 class _Connection:
-    """One WebSocket: counted while open, its end counted by close code."""
+    """One WebSocket: counted while open, its messages by direction, its end by close code."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, runtime: Runtime) -> None:
         self._scope = scope
         self._receive_inner = receive
         self._send_inner = send
         self._runtime = runtime
-        self._open = False
-        self._code = _ABNORMAL
+        self._opened: float | None = None
+        self._code: int | None = None
+        self._labels: dict[str, Any] | None = None
 
     async def serve(self, app: ASGIApp) -> None:
         """Serve it to the end."""
         try:
             await app(self._scope, self._receive, self._send)
         except Exception:
-            self._code = 1011  # RFC 6455: the server met an error
+            self._code = self._code or _FAILED  # what the client said first is why the application could not go on
             raise
         finally:
-            if self._open:
-                self._count(Metrics.WEBSOCKETS, -1)
-                self._count(Metrics.WEBSOCKET_DISCONNECTS, 1, {_CLOSE_CODE: self._code})
+            if self._opened is not None:
+                self._count(RequestMetrics.WEBSOCKETS, -1)
+                code = _bounded(self._code or _ABNORMAL)
+                self._count(RequestMetrics.WEBSOCKET_DISCONNECTS, 1, {WebSocket.CLOSE_CODE: code})
+                self._count(RequestMetrics.WEBSOCKET_DURATION, time.perf_counter() - self._opened)
 
     async def _receive(self) -> Message:
         message = await self._receive_inner()
-        if message["type"] == "websocket.disconnect":
-            self._code = message.get("code") or _ABNORMAL
+        if message["type"] == "websocket.receive":
+            self._count(RequestMetrics.WEBSOCKET_MESSAGES, 1, _RECEIVED)
+        elif message["type"] == "websocket.disconnect":
+            self._code = self._code or message.get("code") or _ABNORMAL
         return message
 
     async def _send(self, message: Message) -> None:
         if message["type"] == "websocket.close":
-            self._code = message.get("code") or 1000
+            self._code = self._code or message.get("code") or _NORMAL
         await self._send_inner(message)
-        if message["type"] == "websocket.accept" and not self._open:
-            self._open = True
-            self._count(Metrics.WEBSOCKETS, 1)
+        if message["type"] == "websocket.send":
+            self._count(RequestMetrics.WEBSOCKET_MESSAGES, 1, _SENT)
+        elif message["type"] == "websocket.accept" and self._opened is None:
+            self._opened = time.perf_counter()
+            self._count(RequestMetrics.WEBSOCKETS, 1)
 
-    def _count(self, metric: MetricDef, value: int, extra: dict[str, Any] | None = None) -> None:
+    def _count(self, metric: MetricDef, value: float, extra: dict[str, Any] | None = None) -> None:
         with guard:
-            route = getattr(self._scope.get("route"), "path", None)
-            labels = {Core.HTTP_ROUTE: route} if route else {}
-            self._runtime.instruments.record(Measurement(metric, value, {**labels, **(extra or {})}))
+            if self._labels is None:
+                route = getattr(self._scope.get("route"), "path", None)
+                self._labels = {Core.HTTP_ROUTE: route} if route else {}
+            labels = {**self._labels, **extra} if extra else self._labels
+            self._runtime.instruments.record(Measurement(metric, value, labels))
+
+
+_RECEIVED: Final = {WebSocket.DIRECTION: "received"}
+_SENT: Final = {WebSocket.DIRECTION: "sent"}
+
+
+def _bounded(code: int) -> int:
+    if len(_codes) < _MOST_CODES:
+        _codes.add(code)
+    return code if code in _codes else 0

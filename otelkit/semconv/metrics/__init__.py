@@ -11,6 +11,7 @@ from otelkit.semconv.metrics.databases import DatabaseMetrics
 from otelkit.semconv.metrics.definition import Instrument, MetricDef, Profile, prometheus_name
 from otelkit.semconv.metrics.errors import ErrorMetrics
 from otelkit.semconv.metrics.jobs import JobMetrics
+from otelkit.semconv.metrics.requests import RequestMetrics
 from otelkit.semconv.metrics.service import Metrics
 from otelkit.semconv.metrics.system import ContainerMetrics, HostMetrics, ProcessMetrics
 
@@ -26,6 +27,7 @@ __all__ = [
     "Metrics",
     "ProcessMetrics",
     "Profile",
+    "RequestMetrics",
     "prometheus_name",
 ]
 
@@ -37,6 +39,7 @@ _SUBJECTS: Final = (
     HostMetrics,
     ContainerMetrics,
     ProcessMetrics,
+    RequestMetrics,
 )
 
 CATALOGUE: Final[tuple[MetricDef, ...]] = tuple(

@@ -240,20 +240,6 @@ class Metrics:
         "Requests that took longer than OTELKIT_SLOW_REQUEST_SECONDS.",
         (Core.HTTP_METHOD, Core.HTTP_ROUTE),
     )
-    WEBSOCKETS: Final = MetricDef(
-        "otelkit.websocket.connections",
-        Instrument.UP_DOWN_COUNTER,
-        "{connection}",
-        "WebSocket connections open now.",
-        (Core.HTTP_ROUTE,),
-    )
-    WEBSOCKET_DISCONNECTS: Final = MetricDef(
-        "otelkit.websocket.disconnects",
-        Instrument.COUNTER,
-        "{connection}",
-        "WebSocket connections closed, by code.",
-        (Core.HTTP_ROUTE, "websocket.close.code"),
-    )
 
     # --- the process and otelkit itself --------------------------------------------------------------------------
     UPTIME: Final = MetricDef(
