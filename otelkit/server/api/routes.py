@@ -53,6 +53,7 @@ ROUTES: Final = (
     ApiRoute("GET", "/api/facets", asks(filters.facets), "read"),
     ApiRoute("GET", "/api/filter", asks(filters.filters), "read"),
     ApiRoute("GET", "/api/overview", asks(overview.overview), "read"),
+    ApiRoute("GET", "/api/present", asks(overview.present), "read"),
     ApiRoute("GET", "/api/errors", asks(overview.errors), "read"),
     ApiRoute("GET", "/api/errors/groups", asks(errors.groups), "read"),
     ApiRoute("GET", "/api/errors/groups/{group}", asks(errors.group), "read"),

@@ -10,6 +10,7 @@ import { Dot, Nothing, Panel, Trouble, Waiting } from "../parts/common.js";
 import { Figure } from "../parts/figure.js";
 import { ORDER, kindName, kindVariable } from "../parts/kinds.js";
 import { LogRows } from "../parts/logrows.js";
+import { Present } from "../parts/present.js";
 import { TraceList } from "../parts/tracelist.js";
 import { Unpriced } from "../parts/unpriced.js";
 import { address, change, shared, useMedia } from "../state.js";
@@ -31,6 +32,7 @@ export function Overview({ query, status, revision }) {
     ${error && html`<${Trouble} error=${error} />`}
     <${Verdict} verdict=${data.verdict} />
     <div class="cards">${figures}</div>
+    <${Present} ...${asked} />
     <${Unpriced} unpriced=${data.unpriced} unreported=${data.unreported_calls} />
     <div class="row">
       <${TimeSpent} data=${data} height=${wide ? 280 : 190} />
