@@ -19,6 +19,7 @@ function Told({ data: { users, sessions, websockets }, query }) {
   if (!users && !sessions) return html`<span>Who is here is not known: no span names a user or a session</span>${sockets}`;
   const href = address("conversations", { ...query, by: "user" });
   return html`
-    <span>Here now: ${users ? html`<a class="link" href=${href}>${plural(users["5m"], "user")}</a>` : "users not known"}${sessions && html` in <b>${plural(sessions["5m"], "session")}</b>`}</span>${sockets}
+    <span>Here now: ${users ? html`<a class="link" href=${href}>${plural(users["5m"], "user")}</a>` : "users not known"}
+      ${sessions && html` in <b>${plural(sessions["5m"], "session")}</b>`}</span>${sockets}
     ${users && LONGER.map(([key, words]) => html`<span key=${key} class="dim"> · ${words} <b>${whole(users[key])}</b></span>`)}`;
 }
