@@ -11,6 +11,7 @@
 """
 
 from otelkit.errors import MissingExtraError, OtelkitError, SettingsError
+from otelkit.sdk.budgets import budget
 from otelkit.sdk.context import bind, session
 from otelkit.sdk.decorators import (
     record_chunk,
@@ -37,6 +38,7 @@ __all__ = [
     "OtelkitError",
     "SettingsError",
     "bind",
+    "budget",
     "counter",
     "define_event",
     "flush",

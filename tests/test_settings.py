@@ -18,6 +18,7 @@ from otelkit.sdk.export.ledger import Signal
 from otelkit.sdk.export.transport import HttpTransport
 from otelkit.sdk.routes import address_of
 from otelkit.settings import OPTIONS, Settings, load, read_table
+from otelkit.settings.budgets import Budget
 from otelkit.testing.otlp_sink import OtlpSink
 
 SECRET = "hunter2-and-more"
@@ -59,6 +60,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "prometheus_path": ("/prom", "/prom"),
     "queue_seconds": ("0.5", 0.5),
     "system_metrics": ("off", "off"),
+    "budgets": ("POST /chat: p95=2s", (Budget("POST /chat", (("p95", 2.0),)),)),
     "metric_profile": ("both", "both"),
     "metric_aliases": ("process.uptime=app_uptime", {"process.uptime": "app_uptime"}),
     "logs_exporter": ("none", "none"),

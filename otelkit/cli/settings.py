@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from otelkit.settings import OPTIONS, Option, Settings, load, without_credentials
+from otelkit.settings.budgets import budgets
 
 __all__ = ["add_parser", "as_variable", "env_example", "run"]
 
@@ -72,5 +73,5 @@ def as_variable(option: Option, value: Any) -> str:
     if isinstance(value, dict):
         return ",".join(f"{key}={item}" for key, item in value.items())
     if isinstance(value, tuple):
-        return ",".join(str(item) for item in value)
+        return ("; " if option.parse is budgets else ",").join(str(item) for item in value)
     return "" if value is None else str(value)

@@ -7,13 +7,19 @@ from typing import Final, TypeAlias
 
 from opentelemetry.metrics import CallbackOptions, Observation
 
-from otelkit.semconv.metrics import JobMetrics, MetricDef
+from otelkit.semconv.metrics import JobMetrics, MetricDef, RequestMetrics
 
 __all__ = ["GAUGES", "observe", "read"]
 
 Values: TypeAlias = Iterable[tuple[float, Mapping[str, str]]]
 
-GAUGES: Final = (JobMetrics.QUEUE_LENGTH, JobMetrics.QUEUE_OLDEST)
+GAUGES: Final = (
+    JobMetrics.QUEUE_LENGTH,
+    JobMetrics.QUEUE_OLDEST,
+    RequestMetrics.BUDGET_LIMIT,
+    RequestMetrics.BUDGET_VALUE,
+    RequestMetrics.BUDGET_EXCEEDED,
+)
 """What may be observed; without anybody who does, a gauge has no points."""
 
 _readers: dict[MetricDef, Callable[[], Values]] = {}

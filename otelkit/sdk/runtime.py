@@ -18,7 +18,7 @@ from otelkit.mapping.cost import PriceBook
 from otelkit.mapping.genai import Usage
 from otelkit.mapping.redaction import Redactor
 from otelkit.mapping.stamp import Stamper
-from otelkit.sdk import observed
+from otelkit.sdk import budgets, observed
 from otelkit.sdk.events import Events
 from otelkit.sdk.export.lane import Batch, Lane
 from otelkit.sdk.export.ledger import DeliveryLedger, Signal
@@ -90,7 +90,11 @@ class Runtime:
             tally.settle()
             self._errors.settle()
 
-        observers = [*(processor.observe for processor in (*processors, databases)), self._errors.observe]
+        observers = [
+            *(processor.observe for processor in (*processors, databases)),
+            self._errors.observe,
+            budgets.follow,
+        ]
         pipeline = Pipeline(
             stamper=Stamper(prices, slow_seconds=settings.slow_request_seconds, repeated=settings.repeated_queries),
             observers=observers,

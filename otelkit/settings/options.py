@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from otelkit.settings.budgets import Budget, budgets
 from otelkit.settings.parsers import (
     SAMPLERS,
     Age,
@@ -337,6 +338,13 @@ class Settings:
         parse=choice("auto", "on", "off"),
         group="Metrics",
         meaning="The machine's and the process's figures: auto where otelkit[system] is installed, on, off.",
+    )
+    budgets: tuple[Budget, ...] = _option(
+        "OTELKIT_BUDGETS",
+        default=(),
+        parse=budgets,
+        group="Metrics",
+        meaning="What requests may take: POST /chat: p95=2s, tokens=4000; static: path=dist, bytes=300KB.",
     )
     metric_profile: str = _option(
         "OTELKIT_METRIC_PROFILE",

@@ -80,3 +80,26 @@ def test_without_jobs_it_says_where_they_come_from(view_of: Any, empty_site: Any
     empty_site.send([])
     page = view_of(empty_site).open("/jobs/", ".nothing")
     expect(page.locator(".nothing")).to_contain_text("otelkit run")
+
+
+def test_an_exceeded_budget_is_red(view_of: Any, empty_site: Any) -> None:
+    site = empty_site
+    more = {"kind": 2, "attributes": {"http.route": "/chat"}}
+    site.send([run("x", 30, **more)._replace(name="POST /chat") for _ in range(3)])
+
+    def of(target: str, measure: str) -> dict[str, str]:
+        return {"otelkit.budget.target": target, "otelkit.budget.measure": measure}
+
+    limit, value = "otelkit.budget.limit", "otelkit.budget.value"
+    send_gauges(site, (limit, 0.1, of("POST /chat", "p95")), (limit, 300e3, of("static", "bytes")))
+    send_gauges(site, (value, 251e3, of("static", "bytes")))
+    page = view_of(site).open("/?range=1h", ".notice.bad")
+    expect(page.locator(".notice.bad")).to_contain_text(
+        re.compile(r"1 budget exceeded\s*POST /chat: p95 24\d ms, limit\s+100 ms")
+    )
+    expect(page.locator(".here")).to_contain_text("not known")
+    page.locator(".notice.bad a").click()
+    rows = page.locator("[aria-label=Budgets] tbody tr")
+    expect(rows).to_have_count(2)
+    expect(rows.first.locator(".err")).to_have_text(re.compile(r"24\d ms"))
+    expect(rows.nth(1)).to_contain_text("251 kB")

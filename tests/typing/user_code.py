@@ -106,6 +106,9 @@ async def pull_with_options(day: str) -> int:
 
 
 pulled: Callable[[str], Coroutine[Any, Any, int]] = pull_with_options
+otelkit.budget("POST /chat", p95="2s", mean=1.5, tokens=4000)
+otelkit.budget("static", path="dist/", bytes="300KB")
+otelkit.budget("POST /chat", p90="2s")  # type: ignore[call-arg]
 synced: Callable[[str], None] = pull
 assert_type(tool(7, deep=True), dict[str, str])
 assert_type(tool_with_options(7), dict[str, str])

@@ -77,6 +77,7 @@ ROUTES: Final = (
     ApiRoute("POST", "/api/demo/trace", does(demo.send_sample), "write"),
     ApiRoute("GET", "/api/services", asks(services.services), "read"),
     ApiRoute("GET", "/api/services/map", asks(services.mapped), "read"),
+    ApiRoute("GET", "/api/budgets", asks(services.budgets), "read"),
     ApiRoute("GET", "/api/steps", asks(services.steps), "read"),
     ApiRoute("GET", "/api/retrieval", asks(sections.retrieval), "read"),
     ApiRoute("GET", "/api/tools", asks(sections.tools), "read"),

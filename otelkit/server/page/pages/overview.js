@@ -5,6 +5,7 @@ import { apiParams } from "../filters.js";
 import { duration, hour, plural } from "../format.js";
 import { html } from "../html.js";
 import { NewestErrors, Routes, TopModels, TopUsers } from "../parts/brief.js";
+import { Exceeded } from "../parts/budgets.js";
 import { Stack, clock } from "../parts/chart.js";
 import { Dot, Nothing, Panel, Trouble, Waiting } from "../parts/common.js";
 import { Figure } from "../parts/figure.js";
@@ -33,6 +34,7 @@ export function Overview({ query, status, revision }) {
     <${Verdict} verdict=${data.verdict} />
     <div class="cards">${figures}</div>
     <${Present} ...${asked} />
+    <${Exceeded} ...${asked} />
     <${Unpriced} unpriced=${data.unpriced} unreported=${data.unreported_calls} />
     <div class="row">
       <${TimeSpent} data=${data} height=${wide ? 280 : 190} />

@@ -3,6 +3,7 @@
 import { useAnswer } from "../api.js";
 import { ago, count, joined, money, percent, plural, rateParts, whole } from "../format.js";
 import { cls, html } from "../html.js";
+import { Budgets } from "../parts/budgets.js";
 import { Duration, Mark, Nothing, Panel, Trouble, Waiting, useRowKeys } from "../parts/common.js";
 import { Map, edgesOf, leads, nameOf } from "../parts/map.js";
 import { Spark } from "../parts/spark.js";
@@ -48,6 +49,7 @@ export function Services({ query, revision }) {
     <${Panel} title="Services" className="gap">
       <${Table} columns=${columns(data, map)} rows=${data.services} keyOf=${({ service, environment }) => `${service}/${environment}`}
       to=${({ service, environment }) => address("", { ...common, service, environment: environment || common.environment })} /><//>
+    <${Budgets} query=${query} revision=${revision} />
     ${map?.edges.length > 0 && !narrow && html`<${Panel} title="Calls between them" className="gap"><${Edges} map=${map} query=${common} /><//>`}`;
 }
 
