@@ -60,6 +60,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "prometheus_path": ("/prom", "/prom"),
     "queue_seconds": ("0.5", 0.5),
     "system_metrics": ("off", "off"),
+    "metric_sampling": ("GET /health=0.1, POST /chat=0.5", {"GET /health": 0.1, "POST /chat": 0.5}),
     "budgets": ("POST /chat: p95=2s", (Budget("POST /chat", (("p95", 2.0),)),)),
     "metric_profile": ("both", "both"),
     "metric_aliases": ("process.uptime=app_uptime", {"process.uptime": "app_uptime"}),

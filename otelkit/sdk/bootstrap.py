@@ -38,6 +38,7 @@ from otelkit.sdk.integrations.jobs import switch_on_jobs
 from otelkit.sdk.integrations.libraries import switch_on_libraries
 from otelkit.sdk.logs import LogCapture
 from otelkit.sdk.processors.context import ContextProcessor
+from otelkit.sdk.route_sampling import RouteSampling
 from otelkit.sdk.routes import DEFAULT_ADDRESS
 from otelkit.sdk.runtime import Runtime, metric_views
 from otelkit.sdk.sampling import sampler_of
@@ -188,8 +189,9 @@ def _build_runtime(settings: Settings, resource: Resource) -> None:
     assert pseudonym is not None
     assert labels is not None
     page = _Process.prometheus
-    readers = [page.reader("otelkit")] if page is not None else []
-    _Process.runtime = Runtime(settings, resource, prices, pseudonym, labels, readers)
+    sampling = RouteSampling(settings.metric_sampling, settings.metric_aliases)
+    readers = [page.reader("otelkit", sampling.weighed)] if page is not None else []
+    _Process.runtime = Runtime(settings, resource, prices, pseudonym, labels, readers, sampling)
     if _Process.global_reader is not None:
         _Process.runtime.adopt(_Process.global_reader)
     _Process.runtime.start()

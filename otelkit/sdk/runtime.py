@@ -33,6 +33,7 @@ from otelkit.sdk.instruments import Instruments, Tally
 from otelkit.sdk.integrations.databases.pools import Pools
 from otelkit.sdk.integrations.system.loops import Loops
 from otelkit.sdk.processors import DatabaseProcessor, RagProcessor, StepProcessor, TokenProcessor, ToolProcessor
+from otelkit.sdk.route_sampling import RouteSampling
 from otelkit.sdk.routes import open_transport
 from otelkit.semconv.attributes import Otelkit
 from otelkit.semconv.metrics import Metrics
@@ -54,6 +55,7 @@ class Runtime:
         pseudonym: makes pseudonyms of ids.
         labels: cleans metric attributes.
         readers: more readers for otelkit's own metrics (Prometheus).
+        sampling: of the request metrics of busy routes; none is sampled by default.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Runtime:
         pseudonym: Pseudonymiser,
         labels: LabelCleaner,
         readers: Iterable[MetricReader] = (),
+        sampling: RouteSampling | None = None,
     ) -> None:
         self.settings = settings
         self.ledger = DeliveryLedger()
@@ -72,10 +75,12 @@ class Runtime:
         self.lanes = {signal: self._lane(signal) for signal in Signal if exported(settings, signal)}
         self._started = time.monotonic()
         self._left: list[bytes] | None = None  # metrics for the parent instead of for the lane
-        self._push_readers = [PushReader(self.deliver_metrics, labels)]
+        sampling = sampling or RouteSampling({})
+        self._push_readers = [PushReader(self.deliver_metrics, labels, weighed=sampling.weighed)]
         self.meter_provider = MeterProvider(
             [*readers, *self._push_readers], resource, shutdown_on_exit=False, views=metric_views(settings)
         )
+        self.request_meters = sampling.over(self.meter_provider)
         self._observe()
         self.instruments = Instruments(self.meter_provider, settings.metric_profile)
         Pools.report_to(self.meter_provider.get_meter("otelkit"), self.instruments)

@@ -29,6 +29,7 @@ from otelkit.settings.parsers import (
     port_or,
     postgres_url,
     salt,
+    shares,
     size,
     text,
     url,
@@ -338,6 +339,13 @@ class Settings:
         parse=choice("auto", "on", "off"),
         group="Metrics",
         meaning="The machine's and the process's figures: auto where otelkit[system] is installed, on, off.",
+    )
+    metric_sampling: Mapping[str, float] = _option(
+        "OTELKIT_METRIC_SAMPLING",
+        default={},
+        parse=shares,
+        group="Metrics",
+        meaning="Routes whose request metrics are sampled, as GET /health=0.1,GET /ready=0.01; counts stay exact.",
     )
     budgets: tuple[Budget, ...] = _option(
         "OTELKIT_BUDGETS",

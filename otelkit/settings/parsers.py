@@ -129,6 +129,22 @@ def pairs(text: str) -> dict[str, str]:
     return result
 
 
+def shares(text: str) -> dict[str, float]:
+    """``GET /health=0.1,POST /chat=0.5``: of each route one request in a whole number."""
+    allowed = "routes with a share that is one in a whole number, such as GET /health=0.1,GET /ready=0.01"
+    found: dict[str, float] = {}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        route, _, written = item.rpartition("=")
+        try:
+            share = float(written)
+        except ValueError:
+            raise ValueError(allowed) from None
+        if not re.fullmatch(r"[A-Z]+ /\S*", route) or not 0 < share <= 1 or abs(1 / share - round(1 / share)) > 1e-6:
+            raise ValueError(allowed)
+        found[route] = share
+    return found
+
+
 def names(text: str) -> tuple[str, ...]:
     return tuple(filter(None, (part.strip() for part in text.split(","))))
 

@@ -25,6 +25,7 @@ class PushReader(MetricReader):
         deliver: takes the encoded request with its number of points.
         labels: cleans attributes.
         wanted: metric name → whether it is exported; keeps other libraries' copies of what otelkit derives out.
+        weighed: adds what sampled observations stand for.
     """
 
     def __init__(
@@ -32,11 +33,13 @@ class PushReader(MetricReader):
         deliver: Callable[[Batch], None],
         labels: LabelCleaner,
         wanted: Callable[[str], bool] = lambda name: True,
+        weighed: Callable[[MetricsData], MetricsData] = lambda data: data,
     ) -> None:
         super().__init__()
         self._deliver = deliver
         self._labels = labels
         self._wanted = wanted
+        self._weighed = weighed
         self._baseline = Baseline()
         self._contributions = Contributions()
         self._inheriting = False
@@ -55,7 +58,7 @@ class PushReader(MetricReader):
             self._inheriting = False
 
     def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> None:
-        request = encode_metrics(metrics_data)
+        request = encode_metrics(self._weighed(metrics_data))
         if self._inheriting:
             self._baseline.take(request)
             return

@@ -72,7 +72,7 @@ def attach(app: Any) -> None:
         FastAPIInstrumentor.instrument_app(
             app,
             tracer_provider=_Config.tracer_provider,
-            meter_provider=_Config.runtime.meter_provider,
+            meter_provider=_Config.runtime.request_meters,
             excluded_urls=",".join(settings.excluded_urls),
             exclude_spans=["receive", "send"],
         )
@@ -138,7 +138,7 @@ def _configure_native(app: Any) -> None:
     telemetry: dict[str, Any] = app._telemetry
     settings = _Config.runtime.settings
     telemetry["tracer_provider"] = _Config.tracer_provider
-    telemetry["meter_provider"] = _Config.runtime.meter_provider
+    telemetry["meter_provider"] = _Config.runtime.request_meters
     telemetry["operation_spans"] = settings.fastapi_operation_spans
     if "otelkit_exclude" not in telemetry:
         telemetry["exclude"] = telemetry["otelkit_exclude"] = _excluder(settings, telemetry.get("exclude"))

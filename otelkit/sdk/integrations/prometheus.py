@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
-from opentelemetry.sdk.metrics.export import MetricReader
+from opentelemetry.sdk.metrics.export import MetricReader, MetricsData
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.samples import Sample
@@ -29,14 +29,14 @@ class PrometheusPage:
         self._registry = CollectorRegistry()
         self._registry.register(_Cleaned(self._sources, labels, derived.replace(".", "_")))
 
-    def reader(self, source: str) -> MetricReader:
+    def reader(self, source: str, weighed: Callable[[MetricsData], MetricsData] = lambda data: data) -> MetricReader:
         """A reader for one provider; replaces an earlier one of the same ``source`` (in a fork, the parent's).
 
-        Only the first source writes ``target_info``.
+        ``weighed`` adds what sampled observations stand for. Only the first source writes ``target_info``.
         """
         first = next(iter(self._sources), source) == source
         registry = self._sources[source] = CollectorRegistry()
-        return PrometheusMetricReader(disable_target_info=not first, scope_info_enabled=False, registry=registry)
+        return _Weighing(weighed, disable_target_info=not first, scope_info_enabled=False, registry=registry)
 
     async def endpoint(self, request: Any) -> Any:
         """The page, as a Starlette endpoint."""
@@ -45,6 +45,15 @@ class PrometheusPage:
 
         body = await run_in_threadpool(generate_latest, self._registry)
         return Response(body, media_type=CONTENT_TYPE_LATEST)
+
+
+class _Weighing(PrometheusMetricReader):
+    def __init__(self, weighed: Callable[[MetricsData], MetricsData], **options: Any) -> None:
+        self._weighed = weighed
+        super().__init__(**options)
+
+    def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> None:
+        super()._receive_metrics(self._weighed(metrics_data), timeout_millis, **kwargs)
 
 
 class _Cleaned:
