@@ -135,6 +135,7 @@ class _Found(NamedTuple):
     models: dict[str, Any]
     steps: list[dict[str, Any]]
     logs: int
+    jobs: int
     ledger: list[dict[str, Any]]
 
 
@@ -143,7 +144,9 @@ def _settled(demo: _Demo, report: Any) -> _Found:
     end = time.monotonic() + _SETTLE_SECONDS
     while True:
         traces = _all_traces(demo.page)
-        if sum(trace["name"] == "POST /chat" and trace["complete"] for trace in traces) >= report.messages:
+        jobs = get_json(f"{demo.page}/api/jobs?range=all")["total"]["runs"]
+        chats = sum(trace["name"] == "POST /chat" and trace["complete"] for trace in traces)
+        if chats >= report.messages and jobs >= report.feedback:
             break
         if time.monotonic() > end:
             break
@@ -155,6 +158,7 @@ def _settled(demo: _Demo, report: Any) -> _Found:
         get_json(f"{demo.page}/api/models?range=all"),
         get_json(f"{demo.page}/api/steps?range=all")["steps"],
         get_json(f"{demo.page}/api/status")["stored"]["logs"],
+        jobs,
         ledger["entries"] if isinstance(ledger, dict) else ledger,
     )
 
@@ -187,6 +191,7 @@ def _summary(demo: _Demo, report: Any, found: _Found) -> str:
         f"tokens         {tokens:,}" if tokens is not None else "tokens         not reported",
         f"cost           ${total['cost_usd']:.4f}" if total["cost_usd"] is not None else "cost           unknown",
         f"log records    {found.logs}",
+        f"jobs           {found.jobs}",
     ]
     if unpriced:
         lines.append(f"not priced     {', '.join(unpriced)}: their cost is unknown and not in the total")
@@ -204,6 +209,7 @@ def _disagreements(demo: _Demo, report: Any, found: _Found) -> list[str]:
     chats = sum(trace["name"] == "POST /chat" for trace in found.traces)
     checks = [
         ("chat traces", chats, report.messages),
+        ("background jobs", found.jobs, report.feedback),
         ("successful LLM calls", total["calls"] - total["errors"], len(answered)),
         ("input tokens", shown["input"], sum(entry["prompt_tokens"] for entry in reported)),
         ("output tokens", shown["output"], sum(entry["completion_tokens"] for entry in reported)),
