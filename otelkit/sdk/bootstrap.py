@@ -96,10 +96,10 @@ def flush(timeout: float) -> bool:
     return runtime.flush(timeout) if runtime is not None else True
 
 
-def hand_over(timeout: float) -> bytes:
+def hand_over(timeout: float) -> tuple[bytes, bool]:
     """See :meth:`Runtime.hand_over`."""
     runtime = _Process.runtime
-    return runtime.hand_over(timeout) if runtime is not None else b""
+    return runtime.hand_over(timeout) if runtime is not None else (b"", True)
 
 
 def absorb(left: bytes) -> None:

@@ -94,9 +94,15 @@ def shutdown(timeout: float | None = None) -> bool:
     return bool(sys.modules[_BOOTSTRAP].shutdown(timeout)) if _BOOTSTRAP in sys.modules else True
 
 
-def hand_over(timeout: float) -> bytes:
-    """End the telemetry of a child that lives for one job only: what it measured, for :func:`absorb` in its parent."""
-    return bytes(sys.modules[_BOOTSTRAP].hand_over(timeout)) if _BOOTSTRAP in sys.modules else b""
+def hand_over(timeout: float) -> tuple[bytes, bool]:
+    """End the telemetry of a child that lives for one job only.
+
+    Returns what it measured, for :func:`absorb` in its parent, and whether all else was delivered.
+    """
+    if _BOOTSTRAP not in sys.modules:
+        return b"", True
+    left, delivered = sys.modules[_BOOTSTRAP].hand_over(timeout)
+    return bytes(left), bool(delivered)
 
 
 def absorb(left: bytes) -> None:

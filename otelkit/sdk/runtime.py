@@ -144,22 +144,23 @@ class Runtime:
                 with guard:
                     reader.collect()
 
-    def hand_over(self, timeout: float) -> bytes:
+    def hand_over(self, timeout: float) -> tuple[bytes, bool]:
         """End as a child that lived for one job: deliver spans and logs, return the metrics for the parent to absorb.
 
-        Nothing is collected after it: a process that is gone in a moment would only be one more series each.
+        Also returns whether everything was delivered. Nothing is collected after it: processes that are gone in a
+        moment would only be one more series each.
         """
         deadline = time.monotonic() + timeout
-        self.worker.flush(deadline)
+        processed = self.worker.flush(deadline)
         self._ticker.stop()
         self._left = []
         if self._machine is not None:
             self._machine.stop()  # a process that is gone in a moment has no figures of its own
         self.collect()
         self._push_readers.clear()
-        for lane in self.lanes.values():
-            lane.flush(deadline)
-        return b"".join(self._left)  # messages of protobuf put together are the message of all their parts
+        flushed = [lane.flush(deadline) for lane in self.lanes.values()]
+        # Messages of protobuf put together are the message of all their parts.
+        return b"".join(self._left), processed and all(flushed)
 
     def absorb(self, left: bytes) -> None:
         """Count what :meth:`hand_over` returned in a child."""

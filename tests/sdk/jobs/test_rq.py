@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -122,3 +123,19 @@ def test_a_backlog_is_seen_without_any_worker(
         eventually(lambda: len(runs(sink, "rq_tasks.add")) == 7, running)
         eventually(lambda: [p for p in sink.points if p.name == "otelkit.job.queue.length"][-1].value == 0, running)
         eventually(lambda: total(sink, "otelkit.job.runs", otelkit_outcome="success") == 7, running)
+
+
+def test_a_backend_that_is_away_does_not_hold_up_the_queue(
+    redis: RedisServer, words: list[str], told: dict[str, str], tmp_path: Path
+) -> None:
+    away = {**told, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTELKIT_SHUTDOWN_SECONDS": "1"}
+    begin = (
+        "import os, redis, rq, rq_tasks as t\nq = rq.Queue('orders', connection=redis.from_url(os.environ['BROKER']))\n"
+    )
+    enqueue(begin + "for n in range(20): q.enqueue(t.add, n, n)", away)
+    with worker([*words, "--burst"], away, tmp_path, ready="Listening on") as running:
+        began = time.monotonic()
+        eventually(lambda: redis.client().llen("rq:queue:orders") == 0, running)
+        assert running.process.wait(30) == 0
+    # Without telemetry it is half a second or so; each process waiting its two seconds would make it forty.
+    assert time.monotonic() - began < 15

@@ -26,7 +26,10 @@ __all__ = ["install"]
 _SYSTEM: Final = "rq"
 _META: Final = "otelkit"  # in a job's meta
 _RETRIES: Final = "retries"
-_FAREWELL: Final = 2.0  # seconds
+_FAREWELL: Final = 2.0  # seconds a job's process takes to deliver at most
+_SHORT_FAREWELL: Final = 0.1  # and while the backend is away, as the process before found out
+_DELIVERED: Final = b"+"  # first byte of what is left; the metrics follow
+_MISSED: Final = b"-"
 _MOST_LEFT: Final = 4_000_000  # bytes of metrics read from one job
 
 
@@ -34,6 +37,7 @@ class _Worker:
     """What this process knows of itself."""
 
     left: IO[bytes] | None = None  # where the process of the present job leaves its metrics
+    reached = True  # the backend, by the newest process that tried
 
 
 def install() -> None:
@@ -146,7 +150,8 @@ def _hand_over() -> None:
     if _Worker.left is None:  # spawned, not forked: nobody waits for anything
         lifecycle.flush(_FAREWELL)
         return
-    _Worker.left.write(lifecycle.hand_over(_FAREWELL))
+    left, delivered = lifecycle.hand_over(_FAREWELL if _Worker.reached else _SHORT_FAREWELL)
+    _Worker.left.write((_DELIVERED if delivered else _MISSED) + left)
     _Worker.left.flush()
 
 
@@ -164,8 +169,9 @@ def _take_over() -> None:
         return
     with left:
         left.seek(0)
-        if body := left.read(_MOST_LEFT):
-            lifecycle.absorb(body)
+        if mark := left.read(1):
+            _Worker.reached = mark == _DELIVERED
+            lifecycle.absorb(left.read(_MOST_LEFT))
 
 
 def _killed(original: Callable[..., Any], worker: rq.Worker, args: Any, kwargs: Any) -> Any:
