@@ -10,6 +10,7 @@ import otelkit
 
 HEAVY = (
     "otelkit.server",
+    "otelkit.settings",
     "otelkit.testing",
     "sqlalchemy",
     "posthog",

@@ -22,7 +22,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from otelkit.errors import OtelkitError, SettingsError
 from otelkit.mapping.cost import PriceBook, parse_prices
 from otelkit.mapping.redaction import Redactor
-from otelkit.sdk import budgets
+from otelkit.sdk import budget_checks
 from otelkit.sdk import context as sdk_context
 from otelkit.sdk.events import Events
 from otelkit.sdk.export.entrance import LogEntrance, SpanEntrance
@@ -128,7 +128,7 @@ def _start(settings: Settings) -> None:
     _check_log_file(settings.log_file)
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http")  # contrib instrumentations: HTTP names of today
     State.enabled = True
-    budgets.declare(settings.budgets)
+    budget_checks.declare(settings.budgets)
     State.capture_content = settings.capture_content
     Events.policy_version = settings.policy_version
     _Process.pseudonym = Pseudonymiser(load_salt(settings))

@@ -18,7 +18,7 @@ from otelkit.mapping.cost import PriceBook
 from otelkit.mapping.genai import Usage
 from otelkit.mapping.redaction import Redactor
 from otelkit.mapping.stamp import Stamper
-from otelkit.sdk import budgets, observed
+from otelkit.sdk import budget_checks, observed
 from otelkit.sdk.events import Events
 from otelkit.sdk.export.lane import Batch, Lane
 from otelkit.sdk.export.ledger import DeliveryLedger, Signal
@@ -98,7 +98,7 @@ class Runtime:
         observers = [
             *(processor.observe for processor in (*processors, databases)),
             self._errors.observe,
-            budgets.follow,
+            budget_checks.follow,
         ]
         pipeline = Pipeline(
             stamper=Stamper(prices, slow_seconds=settings.slow_request_seconds, repeated=settings.repeated_queries),

@@ -6,6 +6,7 @@ import { bytes, duration, percent, plural, whole } from "../format.js";
 import { cls, html } from "../html.js";
 import { address, ranged } from "../state.js";
 import { Dot, Panel } from "./common.js";
+import { seldom } from "./present.js";
 import { Table } from "./table.js";
 
 const WORDS = { p50: "median", mean: "on average", tokens: "tokens a request", bytes: "size" };
@@ -40,8 +41,8 @@ const COLUMNS = [
 ];
 
 /** Said on the first page, only where one is exceeded. @param {{query: import("../state.js").Query, revision: unknown}} props */
-export function Exceeded({ query, revision }) {
-  const { data } = useAnswer("budgets", apiParams("overview", query), revision);
+export function Exceeded({ query }) {
+  const { data } = useAnswer("budgets", apiParams("overview", query), seldom());
   if (!data?.exceeded) return null;
   const [worst] = data.budgets;
   return html`

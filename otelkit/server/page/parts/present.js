@@ -7,9 +7,12 @@ import { address } from "../state.js";
 
 const LONGER = [["1h", "last hour"], ["24h", "24 hours"], ["7d", "7 days"]];
 
+/** A revision for what need not be asked again with every commit: drawn anew with each, it changes four times a minute. */
+export const seldom = () => Math.floor(Date.now() / 15_000);
+
 /** @param {{query: import("../state.js").Query, revision: unknown}} props */
-export function Present({ query, revision }) {
-  const { data } = useAnswer("present", { service: query.service, environment: query.environment }, revision);
+export function Present({ query }) {
+  const { data } = useAnswer("present", { service: query.service, environment: query.environment }, seldom());
   return html`<p class="here" aria-label="Who is here">${data && html`<${Told} data=${data} query=${query} />`}</p>`;
 }
 
