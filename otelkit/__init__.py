@@ -32,6 +32,7 @@ from otelkit.sdk.decorators import (
 from otelkit.sdk.events import define_event, track
 from otelkit.sdk.lifecycle import flush, init, shutdown
 from otelkit.sdk.own_metrics import counter, gauge, histogram, up_down_counter
+from otelkit.sdk.reports import capture_message
 
 __all__ = [
     "MissingExtraError",
@@ -39,6 +40,7 @@ __all__ = [
     "SettingsError",
     "bind",
     "budget",
+    "capture_message",
     "counter",
     "define_event",
     "flush",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-__all__ = ["Frame", "Raised", "chain_of", "culprit_of"]
+__all__ = ["Frame", "Raised", "chain_of", "culprit_of", "elsewhere", "is_foreign", "steady"]
 
 _LONGEST: Final = 65_536  # characters that are read; redaction keeps no more
 _MOST_FRAMES: Final = 400
@@ -53,6 +53,11 @@ class Raised(NamedTuple):
     message: str
     frames: tuple[Frame, ...]
     link: str = ""
+
+
+def is_foreign(file: str) -> bool:
+    """Whether a file is nobody's own code: an installed package's, the standard library's, otelkit's."""
+    return bool(_FOREIGN.search(file))
 
 
 def chain_of(stacktrace: str) -> tuple[Raised, ...]:
@@ -122,7 +127,7 @@ def _raised(lines: list[str], link: str) -> Raised | None:
         if frame is not None and not said:
             if len(frames) < _MOST_FRAMES:
                 file = frame["file"]
-                app = not _FOREIGN.search(file)
+                app = not is_foreign(file)
                 frames.append(Frame(file, int(frame["line"]), frame["function"] or "<module>", "", app))
         elif said or (line[:1] not in " \t" and text):
             said.append(line)

@@ -157,9 +157,9 @@ def _start(settings: Settings) -> None:
         logger.warning(
             "metrics stay cumulative although %s is preferred: Prometheus needs them so", settings.temporality
         )
-    for name in ("sentry_dsn", "posthog_key"):
-        if getattr(settings, name):
-            logger.warning("%s is set, but this version sends nothing there yet", OPTIONS[name].variables[-1])
+    if settings.posthog_key:
+        name = OPTIONS["posthog_key"].variables[-1]
+        logger.warning("%s is set, but this version sends nothing there yet", name)
     if not (settings.endpoint or settings.traces_endpoint or settings.protocol == "grpc"):
         logger.warning(
             "no endpoint is set: telemetry goes to %s. "

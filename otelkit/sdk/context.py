@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Mapping
 from contextvars import Token
 from dataclasses import dataclass, field
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import Context
 
 from otelkit.sdk.guard import guard, log_sparsely
+from otelkit.sdk.origins import remember_user
 from otelkit.semconv.attributes import Core, GenAI, Otelkit
 from otelkit.semconv.events import CONSENT_CATEGORIES, Consent
 
@@ -28,10 +29,12 @@ __all__ = [
     "SessionInfo",
     "bind",
     "configure",
+    "current_request",
     "current_request_id",
     "current_session",
     "detach",
     "group_pseudonym",
+    "reportable_user",
     "request_context",
     "session",
 ]
@@ -66,6 +69,7 @@ _NO_SESSION: Final = SessionInfo()
 class _Request:
     id: str
     span: trace.Span
+    scope: Mapping[str, Any]
 
 
 class _Policy:
@@ -87,6 +91,12 @@ def current_session(context: Context | None = None) -> SessionInfo:
     return value if isinstance(value, SessionInfo) else _NO_SESSION
 
 
+def reportable_user() -> str:
+    """The pseudonym of the current user, if they consented to be named in error reports; else an empty string."""
+    info = current_session()
+    return info.user if Consent.ERRORS in info.consent else ""
+
+
 def current_request_id(context: Context | None = None) -> str:
     """The id of the HTTP request or WebSocket being served, or an empty string."""
     value = otel_context.get_value(_REQUEST_KEY, context)
@@ -98,9 +108,17 @@ def group_pseudonym(group: object) -> str:
     return _Policy.pseudonym("group", group) if _Policy.pseudonym is not None else ""
 
 
-def request_context(request_id: str) -> Context:
-    """A context that says which request is being served; the current span is its request span."""
-    return otel_context.set_value(_REQUEST_KEY, _Request(request_id, trace.get_current_span()))
+def request_context(request_id: str, scope: Mapping[str, Any]) -> Context:
+    """A context that says which request is being served, by its ASGI scope; the current span is its request span."""
+    return otel_context.set_value(_REQUEST_KEY, _Request(request_id, trace.get_current_span(), scope))
+
+
+def current_request() -> tuple[str, str] | None:
+    """Method and route template of the request being served, as far as they are known; None outside any."""
+    value = otel_context.get_value(_REQUEST_KEY)
+    if not isinstance(value, _Request):
+        return None
+    return str(value.scope.get("method", "WEBSOCKET")), str(getattr(value.scope.get("route"), "path", ""))
 
 
 def detach(token: Token[Context]) -> bool:
@@ -157,6 +175,9 @@ class session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if isinstance(error, Exception):
+            with guard:
+                remember_user(error, reportable_user())
         if self._token is not None:
             detach(self._token)
             self._token = None

@@ -29,6 +29,7 @@ from otelkit.sdk.context import current_request_id, current_session
 from otelkit.sdk.guard import guard, safe_text
 from otelkit.sdk.integrations import structlog
 from otelkit.sdk.origins import origin_of
+from otelkit.sdk.reports import report_log
 from otelkit.semconv.attributes import Core, GenAI, Otelkit
 from otelkit.settings import Settings
 
@@ -114,7 +115,7 @@ class LogCapture:
         self._inside.busy = True
         try:
             with guard:
-                _emit(record)
+                report_log(record, _emit(record))
             for handler in self._handlers:
                 with guard:
                     handler.handle(record)
@@ -149,7 +150,8 @@ def _wrap_call_handlers() -> None:
     logging.Logger.callHandlers = call_handlers  # type: ignore[method-assign, assignment]
 
 
-def _emit(record: logging.LogRecord) -> None:
+def _emit(record: logging.LogRecord) -> BaseException | None:
+    """Export a record; return the exception that came with it."""
     severity, text = severity_of(record.levelno)
     body, fields = _message(record)
     place = {Core.CODE_FILE: record.pathname, Core.CODE_FUNCTION: record.funcName, Core.CODE_LINE: record.lineno}
@@ -165,6 +167,7 @@ def _emit(record: logging.LogRecord) -> None:
         attributes=attributes,
         context=origin_of(error),
     )
+    return error if isinstance(error, BaseException) else None
 
 
 def severity_of(level: int) -> tuple[SeverityNumber, str]:

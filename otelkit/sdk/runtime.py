@@ -14,6 +14,7 @@ from opentelemetry.sdk.metrics.export import MetricReader
 from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.resources import Resource
 
+from otelkit.errors import MissingExtraError
 from otelkit.mapping.cost import PriceBook
 from otelkit.mapping.genai import Usage
 from otelkit.mapping.redaction import Redactor
@@ -33,6 +34,7 @@ from otelkit.sdk.instruments import Instruments, Tally
 from otelkit.sdk.integrations.databases.pools import Pools
 from otelkit.sdk.integrations.system.loops import Loops
 from otelkit.sdk.processors import DatabaseProcessor, RagProcessor, StepProcessor, TokenProcessor, ToolProcessor
+from otelkit.sdk.reports import Reports
 from otelkit.sdk.route_sampling import RouteSampling
 from otelkit.sdk.routes import open_transport
 from otelkit.semconv.attributes import Otelkit
@@ -40,6 +42,7 @@ from otelkit.semconv.metrics import Metrics
 from otelkit.settings import Settings
 
 if TYPE_CHECKING:
+    from otelkit.sdk.integrations.sentry import Sentry
     from otelkit.sdk.integrations.system.machine import Machine
 
 __all__ = ["Runtime"]
@@ -89,6 +92,7 @@ class Runtime:
         tally = Tally(self.instruments)
         databases = DatabaseProcessor(tally, slow_seconds=settings.slow_query_seconds)
         processors = [kind(tally) for kind in (TokenProcessor, RagProcessor, ToolProcessor, StepProcessor)]
+        self.sentry = _sentry(settings, self.redactor, self.identities)
         self._errors = ErrorCounter(self.instruments.record)
 
         def settle() -> None:
@@ -104,6 +108,7 @@ class Runtime:
             stamper=Stamper(prices, slow_seconds=settings.slow_request_seconds, repeated=settings.repeated_queries),
             observers=observers,
             observe_log=self._errors.observe_log,
+            leaving=self.sentry.traces.observe if self.sentry is not None and self.sentry.traces is not None else None,
             settle=settle,
             identities=self.identities,
             redactor=self.redactor,
@@ -126,6 +131,7 @@ class Runtime:
         The lanes' threads start here and not with their first batch: for a short job that would be at the exit of the
         interpreter, which from Python 3.12 on starts no threads any more.
         """
+        Reports.to = self.sentry
         for lane in self.lanes.values():
             lane.start()
         if Signal.METRICS in self.lanes:
@@ -152,6 +158,9 @@ class Runtime:
         """
         deadline = time.monotonic() + timeout
         processed = self.worker.flush(deadline)
+        with guard:
+            self._errors.settle(everything=True)
+        self._flush_sentry(deadline)
         self._ticker.stop()
         self._left = []
         if self._machine is not None:
@@ -170,6 +179,7 @@ class Runtime:
         """Deliver everything that is finished now, within ``timeout`` seconds; False when something is left."""
         deadline = time.monotonic() + timeout
         processed = self.worker.flush(deadline)
+        self._flush_sentry(deadline)
         self.collect()  # after the worker: it derives metrics from the spans that waited
         flushed = [lane.flush(deadline) for lane in self.lanes.values()]  # every lane gets its chance
         return processed and all(flushed)
@@ -181,11 +191,20 @@ class Runtime:
         processed = self.worker.stop(deadline)
         with guard:
             self._errors.settle(everything=True)
+        Reports.to = None
+        if self.sentry is not None:
+            with guard:
+                self.sentry.close(_share(deadline))
         self.collect()
         if self._machine is not None:
             self._machine.stop()
         closed = [lane.close(deadline) for lane in self.lanes.values()]
         return processed and all(closed)
+
+    def _flush_sentry(self, deadline: float) -> None:
+        if self.sentry is not None:
+            with guard:
+                self.sentry.flush(_share(deadline))
 
     def _lane(self, signal: Signal) -> Lane:
         settings = self.settings
@@ -251,6 +270,21 @@ def _machine(settings: Settings, meter: Meter) -> Machine | None:
     with guard:
         return Machine(meter, settings.metrics_endpoint or settings.endpoint)
     return None
+
+
+def _sentry(settings: Settings, redactor: Redactor, identities: IdentityGuard) -> Sentry | None:
+    if not settings.sentry_dsn:
+        return None
+    try:
+        from otelkit.sdk.integrations.sentry import open_sentry
+    except ImportError as error:
+        raise MissingExtraError("SENTRY_DSN", "sentry") from error
+    return open_sentry(settings, redactor, identities)
+
+
+def _share(deadline: float) -> float:
+    """How long Sentry may take of what is left: it may be away while the endpoint is not."""
+    return max(0.0, deadline - time.monotonic()) / 3
 
 
 def _warm_up(prices: PriceBook) -> None:

@@ -23,6 +23,7 @@ from otelkit.mapping.messages import chat_message
 from otelkit.sdk.context import detach, group_pseudonym
 from otelkit.sdk.guard import guard, log_sparsely, safe_text
 from otelkit.sdk.origins import remember_origin
+from otelkit.sdk.reports import report_error
 from otelkit.sdk.results import Results, read_results
 from otelkit.semconv.attributes import Core, GenAI, Operation, Otelkit
 
@@ -235,6 +236,8 @@ class Step:
                 self.span.set_attribute(Otelkit.OUTCOME, "cancelled")
             else:
                 self._record_error(error)
+                parent = getattr(self.span, "parent", None)
+                report_error(error, seen="step", handled=parent is not None and not parent.is_remote)
         self.end()
 
     def describe_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:

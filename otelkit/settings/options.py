@@ -476,21 +476,23 @@ class Settings:
         meaning="Providers whose calls cost nothing, such as ollama. Undeclared local providers count as unknown.",
     )
 
-    # --- known from other tools, for parts of otelkit that later versions bring; set ones are said at start
+    # --- errors
     sentry_dsn: str = _option(
         "SENTRY_DSN",
         default="",
-        group="Later versions",
+        group="Errors",
         secret=True,
-        meaning="Where errors go in Sentry. Not used yet: nothing is sent there.",
+        meaning="Where errors go in Sentry, from otelkit[sentry]; unset sends none there.",
     )
     sentry_traces_rate: float = _option(
         "SENTRY_TRACES_RATE",
         default=0.0,
         parse=Number(0, 1),
-        group="Later versions",
-        meaning="Share of traces Sentry gets, 0 to 1. Not used yet.",
+        group="Errors",
+        meaning="Share of traces that Sentry gets as transactions, 0 to 1.",
     )
+
+    # --- known from other tools, for parts of otelkit that later versions bring; set ones are said at start
     posthog_key: str = _option(
         "OTELKIT_POSTHOG_KEY",
         "POSTHOG_API_KEY",

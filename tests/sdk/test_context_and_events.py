@@ -100,7 +100,7 @@ def test_session_reaches_tasks_and_bound_threads(spans: Spans, pseudonyms: Pseud
 def test_session_in_a_handler_marks_the_live_span(spans: Spans, pseudonyms: Pseudonymiser) -> None:
     tracer = trace.get_tracer("test")
     with tracer.start_as_current_span("GET /"):
-        token = context.otel_context.attach(context.request_context("req-1"))
+        token = context.otel_context.attach(context.request_context("req-1", {}))
         with tracer.start_as_current_span("inner"), otelkit.session(group_id="acme"):
             pass
         context.otel_context.detach(token)

@@ -252,6 +252,7 @@ def everything_else() -> None:
     otelkit.record_response(model="m")
     otelkit.record_results([("document", 0.5)])
     otelkit.record_chunk("word")
+    otelkit.capture_message("the queue is full", level="warning", length=7)
     bound = otelkit.bind(work)
     assert_type(bound("item", times=2), float)
     bound(7)  # type: ignore[arg-type]

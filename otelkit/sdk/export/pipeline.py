@@ -31,6 +31,7 @@ class Pipeline:
         stamper: gives spans one shape, price and marks.
         observers: called with every finished span, sampled or not: they derive metrics.
         observe_log: called with every log record, exported or not.
+        leaving: called with every redacted span that was sampled, exported or not.
         settle: called when they have seen a batch.
         identities: takes raw ids off attributes.
         redactor: the last thing that touches a record before it is encoded.
@@ -45,6 +46,7 @@ class Pipeline:
         stamper: Stamper,
         observers: Sequence[Callable[[Span], None]],
         observe_log: Callable[[LogRecord], None],
+        leaving: Callable[[Span], None] | None,
         settle: Callable[[], None],
         identities: Callable[[Attributes], Attributes],
         redactor: Redactor,
@@ -56,6 +58,7 @@ class Pipeline:
         self._stamp = stamper
         self._observers = tuple(observers)
         self._observe_log = observe_log
+        self._leaving = leaving
         self._settle = settle
         self._identities = identities
         self._redactor = redactor
@@ -96,8 +99,15 @@ class Pipeline:
         span = self._stamp(self._convert.span(record))
         for observe in self._observers:
             observe(span)
-        if span.flags & 1 and Signal.TRACES in self._lanes:  # metrics see all spans, the export only sampled ones
-            spans.append(self._redactor.span(self._without_ids(span)))
+        exported = Signal.TRACES in self._lanes
+        if not span.flags & 1 or not (exported or self._leaving):
+            return  # metrics see all spans, the export only sampled ones
+        clean = self._redactor.span(self._without_ids(span))
+        if self._leaving is not None:
+            with guard:
+                self._leaving(clean)
+        if exported:
+            spans.append(clean)
 
     def _log(self, record: Record, logs: list[LogRecord]) -> None:
         log = stamp_log(self._convert.log(record))  # type: ignore[arg-type]

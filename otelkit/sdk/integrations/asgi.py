@@ -20,6 +20,7 @@ from otelkit.sdk.context import detach, request_context, session
 from otelkit.sdk.guard import guard
 from otelkit.sdk.integrations.system.loops import Loops
 from otelkit.sdk.origins import remember_origin
+from otelkit.sdk.reports import report_error
 from otelkit.sdk.runtime import Runtime
 from otelkit.semconv.attributes import Core, Otelkit, WebSocket
 from otelkit.semconv.metrics import MetricDef, RequestMetrics
@@ -75,7 +76,7 @@ class RequestMiddleware:
         with guard:
             Loops.watch()
         request_id = _given_id(scope, header) or f"{_random.getrandbits(128):032x}"
-        token = otel_context.attach(request_context(request_id))
+        token = otel_context.attach(request_context(request_id, scope))
         try:
             trace.get_current_span().set_attribute(Otelkit.REQUEST_ID, request_id)
             with await self._session(scope):
@@ -84,7 +85,9 @@ class RequestMiddleware:
                 else:
                     await _Connection(scope, receive, send, self._runtime()).serve(self.app)
         except Exception as error:
-            remember_origin(error, trace.get_current_span())
+            with guard:
+                remember_origin(error, trace.get_current_span())
+            report_error(error, seen="request", handled=False)
             raise
         finally:
             detach(token)
