@@ -248,15 +248,7 @@ def _is_glued(before: list[str], token: str) -> bool:
 
 def _tables(tokens: list[str]) -> Iterator[str]:
     """Names behind FROM, JOIN, INTO and their like, each once; those a WITH defines are none."""
-    defined = (
-        {
-            tokens[place - 1].upper()
-            for place in range(1, len(tokens) - 1)
-            if tokens[place].upper() == "AS" and tokens[place + 1] == "("
-        }
-        if tokens and tokens[0].upper() == "WITH"
-        else set()
-    )
+    defined = _defined(tokens)
     seen: set[str] = set()
     openers: list[str] = []
     for place, token in enumerate(tokens):
@@ -273,6 +265,23 @@ def _tables(tokens: list[str]) -> Iterator[str]:
         if name and name.upper() not in defined and name not in seen:
             seen.add(name)
             yield name
+
+
+def _defined(tokens: list[str]) -> set[str]:
+    """Names that a WITH gives to what it selects."""
+    if not tokens or tokens[0].upper() != "WITH":
+        return set()
+    found: set[str] = set()
+    depth, before = 0, ""
+    for token in tokens:
+        depth += (token == "(") - (token == ")")
+        word = token.upper()
+        if depth == 0 and word in _VERBS:
+            break
+        if depth == 0 and before in ("WITH", "RECURSIVE", ",") and word != "RECURSIVE":
+            found.add(word)
+        before = word
+    return found
 
 
 def _name(tokens: list[str], place: int) -> str:

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from otelkit.model import LogRecord, Resource, Scope, Span, SpanEvent, SpanKind, StatusCode
-from otelkit.semconv.attributes import Core, GenAI, Otelkit
+from otelkit.semconv.attributes import Core, Database, GenAI, Otelkit
 
 __all__ = ["ENVIRONMENT", "PEOPLE", "SERVICES", "Demo", "demo", "sample"]
 
@@ -165,6 +165,7 @@ class _Turn:
             answer = "I cannot reach the catalogue at the moment. Please try again in a few minutes."
         root = self.span("POST /ask", 0, total, b"", {Core.HTTP_METHOD: "POST", Core.HTTP_ROUTE: "/ask"})
         self.log(0.01, 9, f"question of {len(question)} characters", root)
+        self._read(root, total, slow=turn % 17 == 3)
         self._retrieve(root, question, 0 if turn % 13 == 5 else 4)
         if catalogue:
             self._look_up(root, 0.4, 0.4 + tool, failing)
@@ -184,7 +185,13 @@ class _Turn:
         return span_id
 
     def log(
-        self, at: float, severity: int, body: str, span_id: bytes, more: Mapping[str, Any] = MappingProxyType({})
+        self,
+        at: float,
+        severity: int,
+        body: str,
+        span_id: bytes,
+        more: Mapping[str, Any] = MappingProxyType({}),
+        event: str = "",
     ) -> None:
         time, text = self._start + int(at * _NS), {9: "INFO", 13: "WARN", 17: "ERROR"}[severity]
         uid = {Core.LOG_RECORD_UID: _id(f"{self._name}/{body}", 16).hex()}
@@ -194,7 +201,17 @@ class _Turn:
             "resource": self._resource,
             "scope": _SCOPE,
         }
-        self._made.logs.append(LogRecord(time, time, severity, text, body, {**uid, **more}, **whence))
+        self._made.logs.append(LogRecord(time, time, severity, text, body, {**uid, **more}, event, **whence))
+
+    def _read(self, parent: bytes, total: float, *, slow: bool) -> None:
+        """Who is asking, and what they have borrowed: one of the two has no index for some readers."""
+        self.span("SELECT readers", 0.002, 0.006, parent, _query("readers", "SELECT * FROM readers WHERE id = ?"))
+        loans = _query("loans", "SELECT title, due FROM loans JOIN books ON books.id = loans.book WHERE reader = ?")
+        end = 0.008 + (min(0.82, total - 0.05) if slow else self._chance.uniform(0.002, 0.02))
+        step = self.span("SELECT loans", 0.008, end, parent, loans)
+        if slow:
+            more = {**loans, Otelkit.DB_SECONDS: end - 0.008}
+            self.log(end, 13, f"SELECT loans took {end - 0.008:.3g} s", step, more, Database.SLOW_EVENT)
 
     def _retrieve(self, parent: bytes, query: str, results: int) -> None:
         found = [{"id": f"page-{place}", "score": round(0.9 - 0.08 * place, 2)} for place in range(results)]
@@ -265,6 +282,18 @@ def _reindex(made: Demo, name: str, start: float, *, fails: bool) -> None:
         job.span("embeddings text-embedding-3-small", 0.1 + part * 0.7, 0.7 + part * 0.7, root, calls)
     if not fails:
         job.log(3.1, 9, "indexed 4 batches", root)
+
+
+def _query(table: str, statement: str) -> dict[str, Any]:
+    return {
+        Core.DB_SYSTEM: "postgresql",
+        Database.NAMESPACE: "demo-library",
+        Database.OPERATION: "SELECT",
+        Database.COLLECTION: table,
+        Database.QUERY_SUMMARY: f"SELECT {table}",
+        Database.QUERY_TEXT: statement,
+        Otelkit.DB_FINGERPRINT: _id(statement, 8).hex(),
+    }
 
 
 def _chance(seed: int) -> random.Random:

@@ -8,7 +8,7 @@ from functools import partial
 from hashlib import blake2b
 from typing import Final
 
-from otelkit.mapping import genai
+from otelkit.mapping import databases, genai
 from otelkit.mapping.failures import failures_of_span, stamp_log, stamp_span
 from otelkit.mapping.redaction import Redactor
 from otelkit.model import (
@@ -86,7 +86,7 @@ class Enricher:
 
     def _fact(self, span: Span) -> SpanFact:
         try:
-            span = genai.normalise(span)
+            span = databases.normalise(genai.normalise(span))
             if span.events:
                 span = stamp_span(span)
             clean = self._redactor.span(span)

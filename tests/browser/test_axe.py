@@ -28,6 +28,8 @@ PAGES = {
     "/errors/?id=1": ".raised, .nothing",
     "/logs/": ".log",
     "/jobs/": ".grid",
+    "/databases/": ".nothing",
+    "/system/": ".nothing",
     "/services/": "table, .map",
     "/settings/": ".kv",
 }

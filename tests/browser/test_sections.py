@@ -18,7 +18,7 @@ except ImportError:  # the `chromium` fixture says so, and fails where everythin
 
 pytestmark = pytest.mark.browser
 
-PLACES = ("/retrieval/", "/tools/", "/metrics/", "/services/", "/jobs/")
+PLACES = ("/retrieval/", "/tools/", "/databases/", "/metrics/", "/services/", "/jobs/", "/system/")
 DRAWN = ".grid, .one, .nothing"
 CONTRAST = Path(__file__).with_name("contrast.js").read_text()
 

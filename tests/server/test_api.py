@@ -44,7 +44,7 @@ ASKED = {
     "/api/top": "?by=user",
 }
 # Free-form objects: their keys are the sender's.
-FREE = {"attributes", "resource", "filter"}
+FREE = {"attributes", "resource", "filter", "shares", "states", "disk", "network"}
 
 
 def shape(value: Any, name: str = "") -> Any:

@@ -53,6 +53,9 @@ def test_demo_data_fills_every_section(client: Client) -> None:
     tool = client.ask(f"/api/tools?{everything}")["tools"][0]
     assert 0 < tool["errors"] < tool["calls"] / 2
     assert client.ask(f"/api/retrieval?{everything}")["sources"][0]["empty"] > 0
+    asked = client.ask(f"/api/databases?{everything}")
+    assert {row["table"] for row in asked["calls"]} == {"readers", "loans"}
+    assert [row["summary"] for row in asked["slow"]] == ["SELECT loans"]
     assert len(client.ask(f"/api/top?{everything}&by=user")["top"]) == 12
     talks = client.ask(f"/api/conversations?{everything}")
     assert talks["total"] == 70

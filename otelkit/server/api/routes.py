@@ -81,6 +81,8 @@ ROUTES: Final = (
     ApiRoute("GET", "/api/steps", asks(services.steps), "read"),
     ApiRoute("GET", "/api/retrieval", asks(sections.retrieval), "read"),
     ApiRoute("GET", "/api/tools", asks(sections.tools), "read"),
+    ApiRoute("GET", "/api/databases", asks(sections.databases), "read"),
+    ApiRoute("GET", "/api/system", asks(sections.system), "read"),
     ApiRoute("GET", "/api/jobs", asks(sections.jobs), "read"),
     ApiRoute("GET", "/api/metrics", asks(metrics.metrics), "read"),
     ApiRoute("GET", "/api/metrics/plot", asks(metrics.plotted), "read"),

@@ -29,24 +29,27 @@ class Newest(NamedTuple):
     labels: Mapping[str, Any]
     value: float
     time: float
+    service: str
 
 
 def newest(connection: Connection, scope: Scope, name: str, since: float = 0.0) -> list[Newest]:
     """Return the newest point of each series of a metric, those older than ``since`` (seconds) left out."""
     last = select(func.max(_point.time)).where(_point.series == _series.id).scalar_subquery()
     chosen = (
-        select(_series.id, _series.attributes, last.label("time"))
+        select(_series.id, _series.attributes, _series.service, last.label("time"))
         .where(_series.name == name, *scope.conditions(_series))
         .order_by(_series.id.desc())
         .limit(_MOST_SERIES)
         .subquery()
     )
     query = (
-        select(chosen.c.attributes, _point.value, _point.time)
+        select(chosen.c.attributes, chosen.c.service, _point.value, _point.time)
         .join(chosen, (chosen.c.id == _point.series) & (chosen.c.time == _point.time))
         .where(_point.time >= int(since * 1e9), _point.value.is_not(None))
     )
-    return [Newest(json.loads(row.attributes), row.value, row.time / 1e9) for row in connection.execute(query)]
+    return [
+        Newest(json.loads(row.attributes), row.value, row.time / 1e9, row.service) for row in connection.execute(query)
+    ]
 
 
 @dataclass(slots=True)

@@ -18,9 +18,10 @@ from otelkit.server.storage.dialect import Dialect, dialect_of
 from otelkit.server.storage.logs import SEVERITIES, severity_name
 from otelkit.server.storage.payloads import PayloadReader
 
-__all__ = ["LOGS", "list_logs", "logs_of_trace"]
+__all__ = ["LOGS", "events_of", "list_logs", "logs_of_trace"]
 
 _OF_TRACE: Final = 200
+_EVENTS: Final = 500
 _COUNTED: Final = 10_000
 _LOOKED_AT: Final = 4_000  # records whose attributes are read for one page
 _log, _series = schema.log.c, schema.log_series.c
@@ -160,6 +161,15 @@ def _total(connection: Connection, period: Range, scope: Scope, wanted: Filter) 
 def logs_of_trace(connection: Connection, payloads: PayloadReader, trace_id: bytes) -> list[dict[str, Any]]:
     """Return the records of a trace, oldest first."""
     query = _rows().where(_log.trace_id == trace_id).order_by(_log.time, _log.id).limit(_OF_TRACE)
+    return _shown(connection, payloads, list(connection.execute(query)))
+
+
+def events_of(
+    connection: Connection, payloads: PayloadReader, period: Range, scope: Scope, event: str
+) -> list[dict[str, Any]]:
+    """Return the newest records of one event in the range, newest first."""
+    inside = (_log.time >= period.start_ns, _log.time < period.end_ns, _series.event_name == event)
+    query = _rows().where(*inside, *scope.conditions(_series)).order_by(_log.time.desc()).limit(_EVENTS)
     return _shown(connection, payloads, list(connection.execute(query)))
 
 

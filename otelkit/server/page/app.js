@@ -24,10 +24,12 @@ const PAGES = [
   { path: "models", name: "Models and cost", group: "Measure", load: () => import("./pages/models.js").then((at) => at.Models) },
   { path: "retrieval", name: "Retrieval", group: "Measure", load: () => import("./pages/retrieval.js").then((at) => at.Retrieval) },
   { path: "tools", name: "Tools", group: "Measure", load: () => import("./pages/tools.js").then((at) => at.Tools) },
+  { path: "databases", name: "Databases", group: "Measure", load: () => import("./pages/databases.js").then((at) => at.Databases) },
   { path: "metrics", name: "Metrics", group: "Measure", load: () => import("./pages/metrics.js").then((at) => at.Metrics) },
   { path: "errors", name: "Errors", group: "Operate", load: () => import("./pages/errors.js").then((at) => at.Errors) },
   { path: "logs", name: "Logs", group: "Operate", load: () => import("./pages/logs.js").then((at) => at.Logs) },
   { path: "jobs", name: "Jobs", group: "Operate", load: () => import("./pages/jobs.js").then((at) => at.Jobs) },
+  { path: "system", name: "System", group: "Operate", load: () => import("./pages/system.js").then((at) => at.System) },
   { path: "services", name: "Services", group: "Operate", load: () => import("./pages/services.js").then((at) => at.Services) },
   { path: "settings", name: "Settings", group: "Operate", load: () => import("./pages/settings.js").then((at) => at.Settings) },
 ];

@@ -14,6 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, func, select
 
 from otelkit.model import MetricPoint
+from otelkit.semconv.attributes import Core
 from otelkit.server.storage import schema
 from otelkit.server.storage.dialect import dialect_of
 from otelkit.server.text import clip, service_of
@@ -21,6 +22,7 @@ from otelkit.server.text import clip, service_of
 __all__ = ["MetricWriter"]
 
 _REMEMBERED: Final = 50_000
+_OWN: Final = ("process.", "cpython.", "otelkit.process.", "otelkit.event_loop.")
 _LARGEST: Final = 2**63 - 1  # OTLP counts are unsigned, columns are not
 
 
@@ -72,9 +74,15 @@ class MetricWriter:
 
 def _series(point: MetricPoint) -> tuple[Any, ...]:
     service, environment = service_of(point.resource)
-    attributes = json.dumps(dict(point.attributes), sort_keys=True, default=str)
+    attributes = json.dumps({**point.attributes, **_whose(point)}, sort_keys=True, default=str)
     kind = (int(point.kind), int(point.monotonic), int(point.cumulative))
     return clip(point.name, 200), clip(point.unit, 60), *kind, service, environment, attributes, point.description
+
+
+def _whose(point: MetricPoint) -> dict[str, str]:
+    """Whose a figure is, where it is one process's own: several of them together say nothing."""
+    instance = point.resource.attributes.get(Core.SERVICE_INSTANCE_ID)
+    return {Core.SERVICE_INSTANCE_ID: clip(str(instance), 60)} if instance and point.name.startswith(_OWN) else {}
 
 
 def _digest(point: MetricPoint) -> bytes:

@@ -29,7 +29,7 @@ class Machine:
     def __init__(self, meter: Meter, topic: str) -> None:
         self._holder = Holder(topic)
         self._process = _Kept(ProcessReader().read, lambda: True)
-        self._machine = _Kept(MachineReader().read, self._holder.holds)
+        self._machine = _Kept(_Growth(MachineReader().read), self._holder.holds)
         for subject, kept in (
             (ProcessMetrics, self._process),
             (HostMetrics, self._machine),
@@ -43,6 +43,27 @@ class Machine:
         """Report nothing more, and let another process report the machine."""
         self._process.on = self._machine.on = False
         self._holder.let_go()
+
+
+class _Growth:
+    """Counters from when this process began to report: what the machine had counted since its start is no growth."""
+
+    def __init__(self, read: Callable[[], Readings]) -> None:
+        self._read = read
+        self._first: dict[tuple[str, str], float] = {}
+
+    def __call__(self) -> Readings:
+        readings = self._read()
+        return {
+            entry: [self._grown(entry, one) for one in observations]
+            if entry.instrument is Instrument.COUNTER
+            else observations
+            for entry, observations in readings.items()
+        }
+
+    def _grown(self, entry: MetricDef, one: Observation) -> Observation:
+        first = self._first.setdefault((entry.name, str(one.attributes)), one.value)
+        return Observation(max(0, one.value - first), one.attributes)
 
 
 class _Kept:
