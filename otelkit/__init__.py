@@ -33,6 +33,7 @@ from otelkit.sdk.events import define_event, track
 from otelkit.sdk.lifecycle import flush, init, shutdown
 from otelkit.sdk.own_metrics import counter, gauge, histogram, up_down_counter
 from otelkit.sdk.reports import capture_message
+from otelkit.sdk.vectors import vector_index
 
 __all__ = [
     "MissingExtraError",
@@ -65,4 +66,5 @@ __all__ = [
     "traced_workflow",
     "track",
     "up_down_counter",
+    "vector_index",
 ]

@@ -37,6 +37,7 @@ from otelkit.sdk.processors import DatabaseProcessor, RagProcessor, StepProcesso
 from otelkit.sdk.reports import Reports
 from otelkit.sdk.route_sampling import RouteSampling
 from otelkit.sdk.routes import open_transport
+from otelkit.sdk.vectors import observe_indexes
 from otelkit.semconv.attributes import Otelkit
 from otelkit.semconv.metrics import Metrics
 from otelkit.settings import Settings
@@ -86,6 +87,7 @@ class Runtime:
         self.request_meters = sampling.over(self.meter_provider)
         self._observe()
         self.instruments = Instruments(self.meter_provider, settings.metric_profile)
+        observe_indexes(self.meter_provider.get_meter("otelkit"))
         Pools.report_to(self.meter_provider.get_meter("otelkit"), self.instruments)
         self._machine = _machine(settings, self.meter_provider.get_meter("otelkit"))
         Loops.report_to(self.instruments if settings.system_metrics != "off" else None)

@@ -196,6 +196,27 @@ def slow_and_repeated() -> None:
             connection.execute(text(f"SELECT pg_sleep({seconds}), '{PLANTED}'")).all()
 
 
+def vectors() -> None:
+    """A search by distance, which PostgreSQL's own points have as well, and sizes of indexes."""
+    from sqlalchemy import create_engine, text
+
+    engine = create_engine(os.environ["PG"].replace("ql://", "ql+psycopg://"))
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE places (spot point)"))
+        connection.execute(text("INSERT INTO places SELECT point(n, n) FROM generate_series(1, 20) n"))
+        nearest = "SELECT spot FROM places ORDER BY spot <-> point(7391846, 5) LIMIT 5"
+        assert len(connection.execute(text(nearest)).all()) == 5
+        connection.execute(text("SELECT spot <-> point(0, 0) FROM places LIMIT 1")).all()  # a distance, and no search
+
+    def broken() -> int:
+        raise OSError("away")
+
+    otelkit.vector_index("handbook", 1200)
+    otelkit.vector_index("asked", lambda: 7)
+    otelkit.vector_index("unknown", lambda: None)
+    otelkit.vector_index("broken", broken)
+
+
 def pools() -> None:
     """Two connections in use of at most three, a third caller that waits in vain; the same for psycopg's own pool."""
     from sqlalchemy import create_engine
@@ -210,10 +231,10 @@ def pools() -> None:
 
     import psycopg_pool
 
-    pool = psycopg_pool.ConnectionPool(url, min_size=1, max_size=1, timeout=0.1, name="own", open=True)
+    pool = psycopg_pool.ConnectionPool(url, min_size=1, max_size=1, timeout=10, name="own", open=True)
     with pool.connection():
         with contextlib.suppress(psycopg_pool.PoolTimeout):
-            pool.getconn()
+            pool.getconn(timeout=0.1)
         time.sleep(0.05)
         otelkit.flush()
     asyncio.run(_asyncpg_pool(url))

@@ -147,6 +147,17 @@ def test_slow_and_repeated_statements_are_told(run: Run, postgres: PostgresServe
     assert point.value == 1
 
 
+def test_vector_searches_and_sizes_of_indexes(run: Run, postgres: PostgresServer) -> None:
+    sink = run("vectors", PG=postgres.new_database())
+    (search,) = sink.latest("otelkit.vector.search.duration")
+    assert search.samples == 1
+    assert search.attributes == {"db.system.name": "postgresql", "db.collection.name": "places"}
+    (found,) = sink.latest("otelkit.vector.search.results")
+    assert (found.samples, found.total) == (1, 5)
+    sizes = {str(p.attributes["gen_ai.data_source.id"]): p.value for p in sink.latest("otelkit.vector.index.size")}
+    assert sizes == {"handbook": 1200, "asked": 7}
+
+
 def test_pools_as_they_stand(run: Run, postgres: PostgresServer, redis_server: RedisServer) -> None:
     url = postgres.new_database()
     redis_server.empty()

@@ -107,6 +107,9 @@ async def pull_with_options(day: str) -> int:
 
 pulled: Callable[[str], Coroutine[Any, Any, int]] = pull_with_options
 otelkit.budget("POST /chat", p95="2s", mean=1.5, tokens=4000)
+otelkit.vector_index("handbook", 1200)
+otelkit.vector_index("handbook", lambda: None)
+otelkit.vector_index("handbook", "many")  # type: ignore[arg-type]
 otelkit.budget("static", path="dist/", bytes="300KB")
 otelkit.budget("POST /chat", p90="2s")  # type: ignore[call-arg]
 synced: Callable[[str], None] = pull
