@@ -11,6 +11,7 @@ import pytest
 
 from otelkit.model import SpanKind, StatusCode
 from otelkit.testing.otlp_sink import OtlpSink
+from otelkit.testing.sentry import SentrySink
 from tests.sdk.jobs.support import Running, enqueue, environment, eventually, points, runs, total, worker
 from tests.sdk.redis_support import RedisServer
 
@@ -59,6 +60,25 @@ def test_a_run_is_a_trace_linked_to_the_one_that_enqueued_it(rq: Running, sink: 
     assert attributes["messaging.client.id"] == "w1"
     assert attributes["otelkit.job.attempt"] == 1
     assert 0 <= attributes["otelkit.job.wait"] < 30
+
+
+def test_a_failed_run_is_one_error_in_sentry_too(
+    words: list[str], told: dict[str, str], tmp_path: Path, sink: OtlpSink, send: Send
+) -> None:
+    with SentrySink() as sentry:
+        environment = {**told, "SENTRY_DSN": sentry.dsn}
+        with worker(words, environment, tmp_path, ready="Listening on") as running:
+            send("q.enqueue(t.fail, 'Jane Roe')")
+            eventually(lambda: runs(sink, "rq_tasks.fail") and sentry.events, running)
+            eventually(lambda: total(sink, "otelkit.errors") == 1, running)
+        (event,) = sentry.events
+        (run,) = runs(sink, "rq_tasks.fail")
+        assert event["contexts"]["trace"] == {"trace_id": run.trace_id.hex(), "span_id": run.span_id.hex()}
+        (raised,) = event["exception"]["values"]
+        assert (raised["value"], raised["mechanism"]["handled"]) == ("no order for *", False)
+        assert b"Roe" not in b"".join(sentry.bodies)
+        (counted,) = points(sink, "otelkit.errors")
+        assert (counted.value, counted.attributes["otelkit.error.unhandled"]) == (1, True)
 
 
 def test_the_worker_counts_what_its_processes_did(rq: Running, sink: OtlpSink, send: Send) -> None:
