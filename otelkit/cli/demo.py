@@ -136,6 +136,7 @@ class _Found(NamedTuple):
     steps: list[dict[str, Any]]
     logs: int
     jobs: int
+    errors: dict[str, Any]
     ledger: list[dict[str, Any]]
 
 
@@ -159,6 +160,7 @@ def _settled(demo: _Demo, report: Any) -> _Found:
         get_json(f"{demo.page}/api/steps?range=all")["steps"],
         get_json(f"{demo.page}/api/status")["stored"]["logs"],
         jobs,
+        get_json(f"{demo.page}/api/errors/groups?range=all"),
         ledger["entries"] if isinstance(ledger, dict) else ledger,
     )
 
@@ -192,6 +194,7 @@ def _summary(demo: _Demo, report: Any, found: _Found) -> str:
         f"cost           ${total['cost_usd']:.4f}" if total["cost_usd"] is not None else "cost           unknown",
         f"log records    {found.logs}",
         f"jobs           {found.jobs}",
+        f"errors         {found.errors['total']} different ones, seen {found.errors['occurrences']} times",
     ]
     if unpriced:
         lines.append(f"not priced     {', '.join(unpriced)}: their cost is unknown and not in the total")
@@ -215,6 +218,8 @@ def _disagreements(demo: _Demo, report: Any, found: _Found) -> list[str]:
         ("output tokens", shown["output"], sum(entry["completion_tokens"] for entry in reported)),
     ]
     problems = [f"{name}: the page shows {seen}, {truth} happened" for name, seen, truth in checks if seen != truth]
+    if any(trace["errors"] for trace in found.traces) != bool(found.errors["total"]):
+        problems.append("what failed and the errors shown do not agree")
     if not found.logs:
         problems.append("no log record arrived")
     if not total["cost_usd"]:
