@@ -35,8 +35,12 @@ from otelkit.settings import Settings
 
 __all__ = ["JsonFormatter", "LogCapture", "SharedRotatingFileHandler"]
 
-# Our own lines would loop; access logs say what the request's span says already, query strings included.
-_NOT_TAKEN: Final = ("otelkit.", "opentelemetry.", "uvicorn.access.", "gunicorn.access.", "hypercorn.access.")
+# Our own lines would loop; access logs say what the request's span says already, query strings included; database
+# clients that are told to speak write statements with their values, and spans say them without.
+_NOT_TAKEN: Final = (
+    *("otelkit.", "opentelemetry.", "uvicorn.access.", "gunicorn.access.", "hypercorn.access."),
+    *("sqlalchemy.engine.", "aiosqlite.", "django.db.backends."),
+)
 _LONGEST: Final = 66_560  # characters of a text that waits; a little more than redaction keeps, which cuts at a word
 _CUT: Final = " …[cut]"
 _DEEPEST: Final = 16  # levels of a field

@@ -51,7 +51,7 @@ def early() -> None:
 def sync_engine() -> None:
     from sqlalchemy import create_engine
 
-    engine = create_engine("sqlite://")
+    engine = create_engine("sqlite://", echo=True)  # its lines hold the parameters
     with tracer.start_as_current_span("GET /users"), engine.begin() as connection:
         _work(connection)
 

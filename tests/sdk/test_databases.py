@@ -14,10 +14,10 @@ import pytest
 from otelkit.model import Span
 from otelkit.testing.otlp_sink import OtlpSink
 from tests.postgres_support import PostgresServer
-from tests.sdk.database_calls import PLANTED
 from tests.sdk.redis_support import RedisServer
 
 HERE = Path(__file__).parent
+PLANTED = "Xq7planted"  # as in database_calls, which starts telemetry where it is imported
 Run = Callable[..., OtlpSink]
 
 
