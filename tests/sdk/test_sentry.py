@@ -135,7 +135,8 @@ def test_users_are_named_by_pseudonym_and_only_with_consent(shop: processes.Serv
 
 def test_nothing_planted_leaves(shop: processes.Service, sentry: SentrySink, tmp_path: Path) -> None:
     for path in PATHS:
-        ask(shop, f"{path}/1?q={quote(PLANTED)}", authorization=f"Bearer {PLANTED}")
+        headers = {"authorization": f"Bearer {PLANTED}", "x-request-id": "Jane-Roe", "user-agent": PLANTED}
+        ask(shop, f"{path}/1?q={quote(PLANTED)}", **headers)
     shop.get("/flush")
     assert sentry.wait_for(len(PATHS) + 1)
     said = b"".join(sentry.bodies) + json.dumps(sentry.headers).encode()

@@ -26,12 +26,12 @@ from otelkit.mapping.redaction import Redactor
 from otelkit.mapping.tracebacks import chain_of
 from otelkit.mapping.wording import known_words
 from otelkit.model import Attributes
-from otelkit.sdk.context import current_request, current_request_id, reportable_user
+from otelkit.sdk.context import current_request, reportable_user
 from otelkit.sdk.guard import guard, log_sparsely, logger, safe_text
 from otelkit.sdk.integrations.sentry_traces import SentryTraces
 from otelkit.sdk.origins import span_of, user_of
 from otelkit.sdk.raised import exceptions_of, vocabulary_here
-from otelkit.semconv.attributes import Errors, Otelkit
+from otelkit.semconv.attributes import Errors
 from otelkit.settings import Settings
 
 __all__ = ["Sentry", "open_sentry"]
@@ -157,7 +157,7 @@ class Sentry:
         if request is not None and request[1]:
             event["transaction"] = " ".join(request)
             event["transaction_info"] = {"source": "route"}
-        tags = {**marks, "service": self._service, Otelkit.REQUEST_ID: current_request_id()}
+        tags = {**marks, "service": self._service}  # no request id: it may be the caller's, who may write anything
         event["tags"] = {name: value for name, value in tags.items() if value}
         if user:
             event["user"] = {"id": user}
