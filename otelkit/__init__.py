@@ -10,7 +10,8 @@
     async def find_orders(customer: str) -> list[Order]: ...
 """
 
-from otelkit.errors import MissingExtraError, OtelkitError, SettingsError
+from otelkit.errors import AuditError, MissingExtraError, OtelkitError, SettingsError
+from otelkit.sdk.audit import audit
 from otelkit.sdk.budgets import budget
 from otelkit.sdk.context import bind, session
 from otelkit.sdk.decorators import (
@@ -36,9 +37,11 @@ from otelkit.sdk.reports import capture_message
 from otelkit.sdk.vectors import vector_index
 
 __all__ = [
+    "AuditError",
     "MissingExtraError",
     "OtelkitError",
     "SettingsError",
+    "audit",
     "bind",
     "budget",
     "capture_message",

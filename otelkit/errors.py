@@ -5,16 +5,19 @@
     OtelkitError
     ├── SettingsError          a wrong or contradictory setting; raised at start, never later
     ├── MissingExtraError      an optional package is needed and absent; names the extra to install
+    ├── AuditError             an audit record is not written: the caller decides what that means
     ├── DecodeError            bytes that are not what they claim to be (OTLP)
     └── StorageError           the store cannot be opened or written
         └── StorageFullError   there is no room; try again later
 
-Telemetry calls inside an application (decorators, ``track``, processors) never raise any of these.
+Telemetry calls inside an application (decorators, ``track``, processors) never raise any of these; ``audit`` raises
+AuditError, because who asks for a record that must not be lost must hear that it is.
 """
 
 from __future__ import annotations
 
 __all__ = [
+    "AuditError",
     "DecodeError",
     "MissingExtraError",
     "OtelkitError",
@@ -41,6 +44,10 @@ class MissingExtraError(OtelkitError, ImportError):
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f"{feature} needs the extra '{extra}': pip install 'otelkit[{extra}]'")
         self.extra = extra
+
+
+class AuditError(OtelkitError):
+    """An audit record is not written, and was perhaps not received; nothing of its content is in the message."""
 
 
 class DecodeError(OtelkitError, ValueError):

@@ -44,6 +44,9 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "queue_size": ("1024", 1024),
     "send_buffer_bytes": ("1000000", 1_000_000),
     "shutdown_timeout": ("0", 0.0),
+    "audit": ("off", False),
+    "audit_endpoint": ("http://audit:4318/", "http://audit:4318"),
+    "audit_timeout": ("2.5", 2.5),
     "sampler": ("traceidratio", "traceidratio"),
     "sampler_ratio": ("0.1", 0.1),
     "traces_exporter": ("none", "none"),
@@ -93,6 +96,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "database": ("./t.db", Path("t.db")),
     "database_url": ("postgresql://u:p@db:5432/telemetry", "postgresql://u:p@db:5432/telemetry"),
     "keep": ("12h", 12 * 3600),
+    "audit_keep": ("400d", 400 * 86_400),
     "max_size": ("10 GB", 10 * 10**9),
 }
 """Each option as its variable is written, and the value it becomes."""

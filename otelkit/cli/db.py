@@ -5,25 +5,22 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO, cast
 
 from otelkit import settings
 from otelkit.cli.serve import chosen_database
-from otelkit.errors import MissingExtraError, OtelkitError, SettingsError
-from otelkit.settings.parsers import age
+from otelkit.cli.stores import moment, opened
+from otelkit.errors import OtelkitError, SettingsError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from otelkit.server.storage.database import Database
 
 __all__ = ["add_parser"]
 
@@ -42,7 +39,6 @@ _SIGNALS: Final = ("spans", "logs", "metrics")
 _FORMATS: Final = ("otlp", "jsonl", "parquet")
 _PYARROW: Final = "Parquet needs pyarrow: pip install 'pyarrow>=15'"
 _BAR: Final = 24
-_LAST: Final = 2**63 - 1
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -63,8 +59,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     export = _act(acts, "export", _export, "write records to a file")
     export.add_argument("target", metavar="OUT", help="a file (.gz packs it), - for the standard output, or a folder")
     export.add_argument("--signal", action="append", choices=_SIGNALS, help="only these; may be given again")
-    export.add_argument("--from", dest="start", type=_time, metavar="TIME", help="2026-01-31, 2026-01-31T12:00, or 24h")
-    export.add_argument("--to", dest="end", type=_time, metavar="TIME", help="up to and without this time")
+    export.add_argument(
+        "--from", dest="start", type=moment, metavar="TIME", help="2026-01-31, 2026-01-31T12:00, or 24h"
+    )
+    export.add_argument("--to", dest="end", type=moment, metavar="TIME", help="up to and without this time")
     export.add_argument(
         "--format",
         choices=_FORMATS,
@@ -93,40 +91,10 @@ def _act(
     return parser
 
 
-def _time(text: str) -> int:
-    """Return nanoseconds since the epoch of a date, a date and time (local unless it says), or an age."""
-    try:
-        return int(time.time() - age(text)) * 10**9 if re.fullmatch(r"\d+[a-z]+", text) else _date(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no time: write 2026-01-31, 2026-01-31T12:00, 2026-01-31T12:00Z, or 24h for a day ago"
-        ) from None
-
-
-def _date(text: str) -> int:
-    try:
-        return min(int(datetime.fromisoformat(text).astimezone(UTC).timestamp()) * 10**9, _LAST)
-    except OverflowError:  # at the end of the calendar, in a zone that is behind
-        return _LAST
-
-
-@contextmanager
-def _opened(args: argparse.Namespace, *, shared: bool) -> Iterator[Database]:
-    try:
-        from otelkit.server.storage.database import Database
-    except ImportError as error:
-        raise MissingExtraError("otelkit db", "server") from error
-    database = Database(chosen_database(args.db, settings.load()), shared=shared)
-    try:
-        yield database
-    finally:
-        database.close()
-
-
 def _stats(args: argparse.Namespace) -> int:
     from sqlalchemy import text
 
-    with _opened(args, shared=True) as database, database.reading() as connection:
+    with opened(args, shared=True) as database, database.reading() as connection:
         sizes = database.dialect.sizes(connection)
         rows = []
         for name, size in sizes.items():
@@ -154,7 +122,7 @@ def _compact(args: argparse.Namespace) -> int:
     location = chosen_database(args.db, settings.load())
     if "://" not in location and not Path(location).expanduser().is_file():
         raise SettingsError(f"{location} does not exist")
-    with _opened(args, shared=False) as database:
+    with opened(args, shared=False) as database:
         with database.reading() as connection:
             before = database.dialect.size(connection)
         database.dialect.compact()
@@ -165,7 +133,7 @@ def _compact(args: argparse.Namespace) -> int:
 
 
 def _backup(args: argparse.Namespace) -> int:
-    with _opened(args, shared=True) as database:
+    with opened(args, shared=True) as database:
         database.dialect.copy_to(args.target)
     print(f"{args.target}: {_bytes(args.target.stat().st_size)}")
     return 0
@@ -176,7 +144,7 @@ def _export(args: argparse.Namespace) -> int:
     start, end = args.start or 0, args.end if args.end is not None else 2**63 - 1
     if start >= end:
         raise OtelkitError("--to must be after --from")
-    with _opened(args, shared=True) as database, database.reading() as connection:
+    with opened(args, shared=True) as database, database.reading() as connection:
         from otelkit.server.storage import records
 
         total = sum(records.count(connection, signal, start, end) for signal in signals)
@@ -283,7 +251,7 @@ def _columns(pyarrow: Any, row: dict[str, Any]) -> Any:
 
 def _import(args: argparse.Namespace) -> int:
     options = settings.load()
-    with _opened(args, shared=False) as database:
+    with opened(args, shared=False) as database:
         from otelkit.server.transfer import import_file, open_store
 
         store = open_store(database, options.prices, options.free_providers)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from otelkit.cli import db, demo, dev, run, serve, settings
+from otelkit.cli import audit, db, demo, dev, run, serve, settings
 from otelkit.errors import OtelkitError
 from otelkit.settings import package_version
 
@@ -19,6 +19,7 @@ _EPILOG: Final = """examples:
   otelkit run -- uvicorn app:app      your service instrumented, telemetry to OTEL_EXPORTER_OTLP_ENDPOINT
   otelkit serve                       receive, keep and show telemetry on http://127.0.0.1:4318
   otelkit db stats                    what is stored; also compact, backup, export and import
+  otelkit audit verify                who did what, and that nothing of it was changed
   otelkit demo                        a chatbot at work, with all of it
   otelkit settings                    every option, its variable and its value
 """
@@ -34,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"otelkit {package_version()}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in (dev, run, serve, db, demo, settings):
+    for command in (dev, run, serve, db, audit, demo, settings):
         command.add_parser(commands)
     args = parser.parse_args(argv)
     try:

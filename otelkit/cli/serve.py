@@ -135,8 +135,10 @@ def _config(args: argparse.Namespace) -> ServerConfig:
         keep_content=not args.drop_content,
         keep=args.keep if args.keep is not None else options.keep,
         max_size=args.max_size if args.max_size is not None else options.max_size,
+        audit_keep=options.audit_keep,
         tokens=_tokens(options),
         tls=_tls(options.tls_certificate, options.tls_key),
+        salt=_salt(options),
     )
 
 
@@ -157,6 +159,16 @@ def _tokens(options: settings.Settings) -> Mapping[Role, str | None]:
         "ingest": options.ingest_token,
     }
     return {role: token for role, token in tokens.items() if token}
+
+
+def _salt(options: settings.Settings) -> bytes | None:
+    """Return the salt that services on this machine use, None where there is none to be read."""
+    if options.salt:
+        return options.salt.encode("utf-8", "surrogatepass")
+    try:
+        return (options.salt_file or settings.data_directory() / "salt").read_text().strip().encode() or None
+    except OSError:
+        return None
 
 
 def _tls(certificate: Path | None, key: Path | None) -> tuple[Path, Path] | None:

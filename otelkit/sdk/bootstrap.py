@@ -21,8 +21,9 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from otelkit.errors import OtelkitError, SettingsError
 from otelkit.mapping.cost import PriceBook, parse_prices
+from otelkit.mapping.pseudonyms import Pseudonymiser
 from otelkit.mapping.redaction import Redactor
-from otelkit.sdk import budget_checks
+from otelkit.sdk import budget_checks, trail
 from otelkit.sdk import context as sdk_context
 from otelkit.sdk.events import Events
 from otelkit.sdk.export.entrance import LogEntrance, SpanEntrance
@@ -32,7 +33,7 @@ from otelkit.sdk.export.readers import PushReader
 from otelkit.sdk.export.worker import Record
 from otelkit.sdk.fork import on_fork
 from otelkit.sdk.guard import guard, logger
-from otelkit.sdk.identity import Pseudonymiser, load_salt
+from otelkit.sdk.identity import load_salt
 from otelkit.sdk.integrations import fastapi
 from otelkit.sdk.integrations.jobs import switch_on_jobs
 from otelkit.sdk.integrations.libraries import switch_on_libraries
@@ -74,6 +75,7 @@ def start(app: object, session: Callable[[dict[str, Any]], Any] | None, instrume
     with _lock:
         if _Process.runtime is None:
             settings = load(**options)
+            trail.end(quiet=not settings.audit)
             if settings.disabled:
                 State.enabled = False
                 return
@@ -140,6 +142,7 @@ def _start(settings: Settings) -> None:
 
         _Process.prometheus = PrometheusPage(_Process.labels, _DERIVED_HERE)
     resource = _resource(settings)
+    trail.begin(settings, resource.attributes, _Process.pseudonym)
     _build_runtime(settings, resource)
     runtime = _Process.runtime
     assert runtime is not None

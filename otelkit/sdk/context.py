@@ -23,7 +23,7 @@ from otelkit.semconv.attributes import Core, GenAI, Otelkit
 from otelkit.semconv.events import CONSENT_CATEGORIES, Consent
 
 if TYPE_CHECKING:
-    from otelkit.sdk.identity import Pseudonymiser
+    from otelkit.mapping.pseudonyms import Pseudonymiser
 
 __all__ = [
     "SessionInfo",

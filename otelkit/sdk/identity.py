@@ -1,29 +1,21 @@
-"""Ids leave the process as pseudonyms: HMAC-SHA256 with the deployment's salt.
-
-A pseudonym is still personal data; it only says that the real id cannot be read from it. User, group and session
-ids live in namespaces of their own, so that the same text gives unrelated pseudonyms.
-"""
+"""Ids leave the process as pseudonyms: what is on spans and logs anyway, and the salt they are made with."""
 
 from __future__ import annotations
 
 import contextlib
-import hmac
 import os
 import secrets
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from otelkit.mapping.pseudonyms import Pseudonymiser
 from otelkit.model import Attributes, AttributeValue
 from otelkit.sdk.guard import logger
 from otelkit.semconv.attributes import Core, Otelkit
 from otelkit.settings import Settings, data_directory
 
-__all__ = ["ID_KEYS", "IdentityGuard", "Pseudonymiser", "load_salt"]
-
-_ID_CHARACTERS: Final = 24  # 96 bits in hex: no collision among any number of users
-_SEAL_CHARACTERS: Final = 8  # tells our pseudonyms from ids that look alike
+__all__ = ["ID_KEYS", "IdentityGuard", "load_salt"]
 
 ID_KEYS: Final = {
     Core.USER_ID: "user",
@@ -38,37 +30,6 @@ ID_KEYS: Final = {
     "group_id": "group",
     "tenant_id": "group",
 }
-
-
-class Pseudonymiser:
-    """Turns ids into pseudonyms; the salt never leaves it."""
-
-    def __init__(self, salt: bytes) -> None:
-        def derive(namespace: str, identifier: str) -> str:
-            body = digest(f"{namespace}\0{identifier}")[:_ID_CHARACTERS]
-            return body + digest(body)[:_SEAL_CHARACTERS]
-
-        def digest(text: str) -> str:
-            return hmac.digest(salt, text.encode("utf-8", "surrogatepass"), "sha256").hex()
-
-        self._digest = digest
-        self._derive = lru_cache(maxsize=8192)(derive)
-        self._is_ours = lru_cache(maxsize=8192)(self._sealed)
-
-    def __call__(self, namespace: str, identifier: object) -> str:
-        """The pseudonym (32 hex characters) of ``identifier`` in ``namespace`` (``user``, ``group`` or ``session``)."""
-        return self._derive(namespace, str(identifier))
-
-    def made(self, text: str) -> bool:
-        """Whether ``text`` is a pseudonym made with this salt, in any process."""
-        return self._is_ours(text)
-
-    def _sealed(self, text: str) -> bool:
-        body = text[:_ID_CHARACTERS]
-        return (
-            len(text) == _ID_CHARACTERS + _SEAL_CHARACTERS
-            and text[_ID_CHARACTERS:] == self._digest(body)[:_SEAL_CHARACTERS]
-        )
 
 
 class IdentityGuard:

@@ -17,6 +17,7 @@ from opentelemetry.sdk.resources import Resource
 from otelkit.errors import MissingExtraError
 from otelkit.mapping.cost import PriceBook
 from otelkit.mapping.genai import Usage
+from otelkit.mapping.pseudonyms import Pseudonymiser
 from otelkit.mapping.redaction import Redactor
 from otelkit.mapping.stamp import Stamper
 from otelkit.sdk import budget_checks, observed
@@ -29,7 +30,7 @@ from otelkit.sdk.export.readers import PushReader, Ticker
 from otelkit.sdk.export.worker import Worker
 from otelkit.sdk.failures import ErrorCounter
 from otelkit.sdk.guard import guard, logger
-from otelkit.sdk.identity import IdentityGuard, Pseudonymiser
+from otelkit.sdk.identity import IdentityGuard
 from otelkit.sdk.instruments import Instruments, Tally
 from otelkit.sdk.integrations.databases.pools import Pools
 from otelkit.sdk.integrations.system.loops import Loops

@@ -173,6 +173,18 @@ class System:
     GENERATION: Final = "cpython.gc.generation"
 
 
+class Audit:
+    """An audit record is an OpenTelemetry log record with these; the server keeps it in a table of its own."""
+
+    ACTION: Final = "otelkit.audit.action"  # resource.action, as product events are named
+    ACTOR: Final = "otelkit.audit.actor"  # pseudonym, or "system"
+    TARGET: Final = "otelkit.audit.target"
+    OUTCOME: Final = "otelkit.audit.outcome"  # success, failure, denied
+    BEFORE: Final = "otelkit.audit.before"  # JSON object; sensitive values as fingerprints
+    AFTER: Final = "otelkit.audit.after"
+    DETAILS: Final = "otelkit.audit.details"
+
+
 class Otelkit:
     """Our own names, for what no convention has yet."""
 

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.staticfiles import StaticFiles
 
+from otelkit.mapping.pseudonyms import Pseudonymiser
 from otelkit.server.access import Access
 from otelkit.server.api.asking import Context
 from otelkit.server.api.routes import api_routes
@@ -45,12 +46,13 @@ def build_app(
 ) -> Starlette:
     """Return the application."""
     access = Access(config.tokens)
+    pseudonym = Pseudonymiser(config.salt) if config.salt else None
     live = Live(lambda: _told(database, status))
     pipeline.on_stored = live.stored
     routes: list[BaseRoute] = [
         *otlp_routes(pipeline, config.max_body),
         PermittedWebSocket("/api/live", live.listen, permission="read"),
-        *api_routes(Context(database, pipeline, status, repricing, access)),
+        *api_routes(Context(database, pipeline, status, repricing, access, pseudonym=pseudonym)),
     ]
     if PAGE.is_dir():
         routes.append(PermittedMount("/", _PageFiles(directory=PAGE, html=True)))

@@ -32,10 +32,11 @@ class ServerConfig:
     ``keep_content`` False drops prompts, completions and other content even where the sender sent it; True keeps what
     arrives, because the sender has already decided. ``grpc_port`` is where OTLP/gRPC is received, None for nowhere.
     ``max_series`` is how many spans' and how many logs' names are told apart, further ones are "(other)"; points of
-    metric series beyond ``max_metric_series`` are refused. ``head_seconds`` and
-    ``request_seconds`` are how long a request's headers and its body may take. ``keep`` and
-    ``max_size`` say when the oldest records are deleted; 0 is never. ``tokens`` by role (see ``access.Access``) are
-    what a caller must show; an address other than this machine's needs some. ``tls`` is (certificate, key) in PEM.
+    metric series beyond ``max_metric_series`` are refused. ``head_seconds`` and ``request_seconds`` are how long a
+    request's headers and its body may take. ``keep`` and ``max_size`` say when the oldest records are deleted,
+    ``audit_keep`` when audit records are; 0 is never. ``tokens`` by role (see ``access.Access``) are what a caller must
+    show; an address other than this machine's needs some. ``tls`` is (certificate, key) in PEM. ``salt`` is the
+    services' own, with which an id can be looked for.
     """
 
     host: str = "127.0.0.1"
@@ -55,9 +56,11 @@ class ServerConfig:
     max_metric_series: int = 100_000
     keep: int = 0
     max_size: int = 0
+    audit_keep: int = 0
     cache: int = 32 * 1024 * 1024
     tokens: Mapping[Role, str | None] = field(default_factory=dict, repr=False)
     tls: tuple[Path, Path] | None = None
+    salt: bytes | None = field(default=None, repr=False)
 
     def validate(self) -> None:
         """Check what can be checked before anything is opened."""

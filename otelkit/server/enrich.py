@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 
 from otelkit.mapping import databases, genai
 from otelkit.mapping.failures import failures_of_span, stamp_log, stamp_span
@@ -21,7 +23,7 @@ from otelkit.model import (
     SpanKind,
     StatusCode,
 )
-from otelkit.semconv.attributes import Core, GenAI, Operation, Otelkit
+from otelkit.semconv.attributes import Audit, Core, GenAI, Operation, Otelkit
 from otelkit.server.messages import last_text, last_user_text
 from otelkit.server.prices import Prices
 from otelkit.server.storage.facts import Candidate, SeriesKey, SpanFact, Tokens
@@ -40,6 +42,7 @@ _IDS: Final = (Core.USER_ID, Otelkit.GROUP_ID, Core.SESSION_ID, GenAI.CONVERSATI
 _CALLS: Final = Operation.INFERENCE | {Operation.EMBEDDINGS}
 
 # The page's kinds; what is missing here is the application's own work.
+_FINGERPRINT: Final = re.compile(r"fingerprint:[0-9a-f]{16}").fullmatch
 _KINDS: Final[Mapping[str, str]] = {
     "llm": "llm",
     "embedding": "llm",
@@ -102,7 +105,7 @@ class Enricher:
     def _record(self, record: LogRecord) -> LogRecord:
         try:
             record = stamp_log(record)
-            clean = self._redactor.log(record)
+            clean = self._audited(record) if Audit.ACTION in record.attributes else self._redactor.log(record)
             if clean.attributes is record.attributes:
                 return clean
             return clean._replace(attributes=self._told_apart(record.attributes, clean.attributes))
@@ -111,6 +114,18 @@ class Enricher:
             return LogRecord(
                 *(record.time, record.observed, record.severity, "", None, {}, ""), record.trace_id, record.span_id
             )
+
+    def _audited(self, record: LogRecord) -> LogRecord:
+        """Redact an audit record; a fingerprint is harmless under whatever name it stands."""
+        clean = self._redactor.log(record)
+        parts = {}
+        for name in (Audit.BEFORE, Audit.AFTER, Audit.DETAILS):
+            values = _object(record.attributes.get(name))
+            if values:
+                prints = {key: value for key, value in values.items() if _FINGERPRINT(str(value))}
+                rest = {key: value for key, value in values.items() if key not in prints}
+                parts[name] = json.dumps({**self._redactor.attributes(rest), **prints}, sort_keys=True)
+        return clean._replace(attributes={**clean.attributes, **parts}) if parts else clean
 
     def _told_apart(self, before: Attributes, after: Attributes) -> Attributes:
         """Give ids that redaction took the sense of a name of their own: two people are not one ``[email]``."""
@@ -201,6 +216,15 @@ def _series_key(
 
 # By whether the span is an entry. A service's spans have a few keys, so each is put together once.
 _SERIES: Final = (Memo(partial(_series_key, 0)), Memo(partial(_series_key, 1)))
+
+
+def _object(value: AttributeValue) -> dict[str, Any]:
+    """Return the JSON object a text holds, empty where it holds none."""
+    try:
+        found = json.loads(value) if isinstance(value, str) else None
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _is_entry(span: Span) -> bool:

@@ -17,9 +17,10 @@ from starlette.websockets import WebSocketClose
 
 __all__ = ["MAY", "PERMISSIONS", "Permission", "PermittedMount", "PermittedRoute", "PermittedWebSocket", "may"]
 
-Permission = Literal["open", "read", "write", "ingest"]
-# open: shows nothing that is stored · read: shows it · write: changes data or settings · ingest: sends telemetry
-PERMISSIONS: Final[tuple[Permission, ...]] = ("open", "read", "write", "ingest")
+Permission = Literal["open", "read", "write", "ingest", "audit"]
+# open: shows nothing that is stored · read: shows it · write: changes data or settings · ingest: sends telemetry ·
+# audit: shows who did what
+PERMISSIONS: Final[tuple[Permission, ...]] = ("open", "read", "write", "ingest", "audit")
 MAY: Final = "otelkit.may"
 """The scope's key for what the caller may do, a set of permissions."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import signal
 import socket
 import threading
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
-from otelkit.errors import MissingExtraError, OtelkitError, SettingsError
+from otelkit.errors import MissingExtraError, OtelkitError, SettingsError, StorageError
 from otelkit.mapping.redaction import Redactor
 from otelkit.server.access import Access
 from otelkit.server.app import build_app
@@ -22,6 +23,7 @@ from otelkit.server.config import ServerConfig
 from otelkit.server.connections import allow_connections, limited_protocol
 from otelkit.server.enrich import Enricher
 from otelkit.server.insights.status import Status
+from otelkit.server.noticed import note_settings
 from otelkit.server.pipeline import Pipeline
 from otelkit.server.prices import open_prices, warm_up
 from otelkit.server.repricing import Repricing
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Server"]
 
+_log = logging.getLogger(__name__)
 _START_SECONDS: Final = 30.0
 
 
@@ -68,7 +71,9 @@ class Server:
         store.on_taken_over = self.repricing.load
         with self.database.reading() as connection:
             self.repricing.load(connection)
-        self.retention = Retention(store, self.pipeline.run, self.config.keep, self.config.max_size)
+        self.retention = Retention(
+            store, self.pipeline.run, self.config.keep, self.config.max_size, audit_keep=self.config.audit_keep
+        )
         version = package_version()
         self.status = Status(self.database, self.pipeline.progress, self.retention, version, lambda: self.url)
         self.app = build_app(self.config, self.database, self.pipeline, self.status, self.repricing)
@@ -179,6 +184,7 @@ class Server:
 
     def _begin(self) -> None:
         allow_connections()
+        self._note_settings()
         self.pipeline.start()
         self.repricing.start()
         self.retention.start()
@@ -186,6 +192,14 @@ class Server:
             self._grpc.start()
         # Reading the price list takes longer than everything else at start, so nobody waits for it.
         threading.Thread(target=warm_up, args=(self._prices,), name="otelkit-prices", daemon=True).start()
+
+    def _note_settings(self) -> None:
+        """Before the writer's thread begins: it alone writes from then on."""
+        try:
+            with self.database.writing() as connection:
+                note_settings(connection, self.config)
+        except StorageError as error:  # a full disk: what is stored can still be looked at
+            _log.warning("what the settings are is not in the audit trail: %s", error)
 
     def _serve(self) -> None:
         config = self._uvicorn.config

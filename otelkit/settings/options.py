@@ -224,6 +224,29 @@ class Settings:
         meaning="Seconds the exit of the process waits at most for unsent telemetry.",
     )
 
+    # --- audit
+    audit: bool = _option(
+        "OTELKIT_AUDIT",
+        default=True,
+        parse=flag,
+        group="Audit",
+        meaning="false: audit() writes nothing and raises nothing, for tests and development.",
+    )
+    audit_endpoint: str = _option(
+        "OTELKIT_AUDIT_ENDPOINT",
+        default="",
+        parse=url,
+        group="Audit",
+        meaning="Address of the otelkit server that audit() writes to; default the endpoint of all telemetry.",
+    )
+    audit_timeout: float = _option(
+        "OTELKIT_AUDIT_SECONDS",
+        default=5.0,
+        parse=Number(0.05, 600),
+        group="Audit",
+        meaning="Seconds that audit() tries for, before it raises AuditError.",
+    )
+
     # --- traces
     sampler: str = _option(
         "OTEL_TRACES_SAMPLER",
@@ -587,6 +610,13 @@ class Settings:
         parse=age,
         group="Server",
         meaning="How long `otelkit serve` keeps spans, logs and metric points; sums by hour stay.",
+    )
+    audit_keep: Age = _option(
+        "OTELKIT_AUDIT_KEEP",
+        default=Age(7 * 365 * 86_400 + 2 * 86_400),
+        parse=age,
+        group="Server",
+        meaning="How long `otelkit serve` keeps audit records; the default is 7 years.",
     )
     max_size: Size = _option(
         "OTELKIT_MAX_SIZE",

@@ -31,6 +31,7 @@ PAGES = {
     "/databases/": ".nothing",
     "/system/": ".nothing",
     "/services/": "table, .map",
+    "/audit/": ".trail",
     "/settings/": ".kv",
 }
 

@@ -10,8 +10,8 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from otelkit.mapping.pseudonyms import Pseudonymiser
 from otelkit.sdk import context
-from otelkit.sdk.identity import Pseudonymiser
 from otelkit.sdk.processors import ContextProcessor
 from otelkit.sdk.steps import State
 from tests.postgres_support import PostgresServer, running_postgres

@@ -17,9 +17,10 @@ from opentelemetry import baggage, trace
 from opentelemetry.sdk.trace import ReadableSpan
 
 import otelkit
+from otelkit.mapping.pseudonyms import Pseudonymiser
 from otelkit.sdk import context, events
 from otelkit.sdk.guard import Guard
-from otelkit.sdk.identity import IdentityGuard, Pseudonymiser, load_salt
+from otelkit.sdk.identity import IdentityGuard, load_salt
 from otelkit.semconv.events import CATALOGUE
 from otelkit.settings import load
 

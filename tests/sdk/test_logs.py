@@ -18,9 +18,10 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 
 import otelkit
+from otelkit.mapping.pseudonyms import Pseudonymiser
 from otelkit.mapping.redaction import Redactor
 from otelkit.sdk.convert import Converter
-from otelkit.sdk.identity import IdentityGuard, Pseudonymiser
+from otelkit.sdk.identity import IdentityGuard
 from otelkit.sdk.logs import JsonFormatter, LogCapture, SharedRotatingFileHandler
 from otelkit.settings import load
 

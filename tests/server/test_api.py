@@ -42,9 +42,10 @@ ASKED = {
     "/api/metrics/points": "?name=timers.started",
     "/api/filter": "?section=traces&filter=-model:x",
     "/api/top": "?by=user",
+    "/api/audit/export": "?action=settings.changed",
 }
 # Free-form objects: their keys are the sender's.
-FREE = {"attributes", "resource", "filter", "shares", "states", "disk", "network"}
+FREE = {"attributes", "resource", "filter", "shares", "states", "disk", "network", "before", "after", "details"}
 
 
 def shape(value: Any, name: str = "") -> Any:
@@ -132,6 +133,8 @@ def test_every_route_says_which_permission_it_needs(server: Any) -> None:
     for path, *methods in needed:
         if path.startswith("/v1/"):
             assert needed[path, *methods] == "ingest"
+        elif path.startswith(("/api/audit", "/api/people")):
+            assert needed[path, *methods] == "audit"
         elif path.startswith("/api/") and path not in OPEN | {"/api/login"}:
             assert needed[path, *methods] == ("read" if "GET" in methods or not methods else "write")
     # What needs nothing shows nothing that is stored.

@@ -19,6 +19,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from otelkit.errors import StorageError
+from otelkit.mapping.pseudonyms import Pseudonymiser
+from otelkit.mapping.redaction import Redactor
 from otelkit.server.access import Access
 from otelkit.server.api.params import BadParameterError, Params
 from otelkit.server.api.responses import Json, NotFoundError, error_response, json_response
@@ -29,7 +31,7 @@ from otelkit.server.repricing import Repricing
 from otelkit.server.storage.database import Database
 from otelkit.server.storage.payloads import PayloadReader
 
-__all__ = ["RANGED", "Answer", "Ask", "Context", "Deed", "Order", "asks", "does", "orders", "paged"]
+__all__ = ["RANGED", "Answer", "Ask", "Context", "Deed", "Order", "asks", "caller", "does", "orders", "paged"]
 
 RANGED: Final = frozenset({"range", "from", "to", "service", "environment"})
 _MOST_BODY: Final = 64 * 1024
@@ -45,6 +47,8 @@ class Context:
     repricing: Repricing
     access: Access = field(default_factory=Access)
     payloads: PayloadReader = field(default_factory=PayloadReader)
+    pseudonym: Pseudonymiser | None = None
+    redactor: Redactor = field(default_factory=Redactor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,11 @@ class Order(Deed):
     """One request for a change; ``connection`` is the writer's transaction, committed when the order returns."""
 
     connection: Connection
+
+
+def caller(deed: Deed) -> str:
+    """Return who asked for a change, as the audit trail knows them: whoever may is an admin, or at this machine."""
+    return "admin" if deed.context.access.required else "local"
 
 
 Answer = Callable[[Context, Request], Awaitable[Response]]

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from otelkit.server.api.asking import Answer, Context, asks, does, orders
 from otelkit.server.api.questions import (
     access,
+    audit,
     conversations,
     demo,
     errors,
@@ -19,6 +20,7 @@ from otelkit.server.api.questions import (
     metrics,
     models,
     overview,
+    people,
     prices,
     sections,
     services,
@@ -75,6 +77,10 @@ ROUTES: Final = (
     ApiRoute("POST", "/api/demo", does(demo.load_demo), "write"),
     ApiRoute("DELETE", "/api/demo", does(demo.remove_demo), "write"),
     ApiRoute("POST", "/api/demo/trace", does(demo.send_sample), "write"),
+    ApiRoute("POST", "/api/people", orders(people.look), "audit"),
+    ApiRoute("GET", "/api/audit", asks(audit.entries), "audit"),
+    ApiRoute("GET", "/api/audit/verify", asks(audit.verify), "audit"),
+    ApiRoute("GET", "/api/audit/export", audit.export, "audit"),
     ApiRoute("GET", "/api/services", asks(services.services), "read"),
     ApiRoute("GET", "/api/services/map", asks(services.mapped), "read"),
     ApiRoute("GET", "/api/budgets", asks(services.budgets), "read"),

@@ -18,7 +18,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, func, select
 
 from otelkit.errors import OtelkitError
-from otelkit.server.storage import schema
+from otelkit.server.storage import audit, schema
 from otelkit.server.storage.deletion import delete_error_events, delete_error_groups, delete_logs, delete_traces
 from otelkit.server.storage.dialect import dialect_of
 from otelkit.server.storage.payloads import PayloadReader
@@ -45,15 +45,25 @@ _GROUPS_KEPT: Final = 365 * 86_400 * 10**9  # since an error was last seen: what
 class Retention:
     """Keeps records for ``keep`` seconds and the store at ``max_size`` bytes at most; 0 is without that limit.
 
+    Audit records have an age of their own, ``audit_keep``, and no limit of size.
+
     ``order`` has the writer do something in a transaction of its own; ``start`` and ``stop`` run this beside the
     server; ``clock`` says what time it is, in seconds.
     """
 
     def __init__(
-        self, store: Store, order: Order, keep: int, max_size: int, clock: Callable[[], float] = time.time
+        self,
+        store: Store,
+        order: Order,
+        keep: int,
+        max_size: int,
+        clock: Callable[[], float] = time.time,
+        *,
+        audit_keep: int = 0,
     ) -> None:
         self.keep = keep
         self.max_size = max_size
+        self.audit_keep = audit_keep
         self._store = store
         self._order = order
         self._database = store.database
@@ -66,7 +76,7 @@ class Retention:
 
     def start(self) -> None:
         """Begin to look after the store."""
-        if self._thread is None and (self.keep or self.max_size):
+        if self._thread is None and (self.keep or self.max_size or self.audit_keep):
             self._thread = threading.Thread(target=self._run, name="otelkit-retention", daemon=True)
             self._thread.start()
 
@@ -83,10 +93,11 @@ class Retention:
             OtelkitError: the store could not be read or written, or the server is stopping.
         """
         with self._database.reading() as connection:
-            cutoff = self._cutoff(connection)
-            if not _due(connection, cutoff) and not dialect_of(connection).unused(connection):
+            cutoff, audit_cutoff = self._cutoff(connection), self._audit_cutoff()
+            due = _due(connection, cutoff) or (audit.oldest(connection) or audit_cutoff) < audit_cutoff
+            if not due and not dialect_of(connection).unused(connection):
                 return None
-        return self._order(lambda connection: self._delete(connection, cutoff)).result()
+        return self._order(lambda connection: self._delete(connection, cutoff, audit_cutoff)).result()
 
     def json(self, connection: Connection) -> dict[str, Any]:
         """Return the limits, the oldest record there is, and what was deleted so far."""
@@ -123,7 +134,10 @@ class Retention:
                 cutoff = max(cutoff, oldest + max(10**9, (now - oldest) // _SLICES))
         return cutoff
 
-    def _delete(self, connection: Connection, cutoff: int) -> float:
+    def _audit_cutoff(self) -> int:
+        return int((self._clock() - self.audit_keep) * 1e9) if self.audit_keep else 0
+
+    def _delete(self, connection: Connection, cutoff: int, audit_cutoff: int) -> float:
         started = time.perf_counter()
         dialect = dialect_of(connection)
         spans, traces = delete_traces(connection, _old_traces(cutoff), self._rows, self._blocks)
@@ -132,11 +146,13 @@ class Retention:
         _delete_errors(connection, cutoff, self._rows)
         if points and _delete_empty_series(connection):
             self._store.forget()  # the writer remembers their ids
+        audit.delete_older(connection, audit_cutoff, _LEAST)
         dialect.shrink(connection)
         gone = [pair for pair in zip(_SIGNALS, (spans, traces, logs, points), strict=True) if pair[1]]
         counts = [row for name, count in gone for row in ((name, -count), (f"deleted_{name}", count))]
         dialect.add(schema.tally)(connection, counts)
-        _note(connection, cutoff)
+        if cutoff:
+            _note(connection, cutoff)
         self.last = self._clock()
         took = time.perf_counter() - started
         self._rows = min(_MOST, max(_LEAST, int(self._rows * min(2.0, max(0.5, _STEP / max(took, 1e-6))))))

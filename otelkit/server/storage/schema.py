@@ -404,6 +404,33 @@ price = Table(
     Column("set_at", BigInteger, nullable=False),
 )
 
+# Who did what. Each row's hash covers the row and the hash before it (see ``audit``), so that what was taken out or
+# changed shows.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("uid", Text, nullable=False, unique=True),
+    Column("time", BigInteger, nullable=False),
+    Column("received", BigInteger, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("environment", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("trace_id", Text, nullable=False),
+    Column("span_id", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("session", Text, nullable=False),
+    Column("grp", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+Index("audit_time", audit.c.time)
+Index("audit_actor", audit.c.actor, audit.c.id)
+Index("audit_target", audit.c.target, audit.c.id)
+
 # Counts of everything stored and refused, kept in the same transactions.
 tally = Table(
     "tally",

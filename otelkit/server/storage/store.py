@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from sqlalchemy import Connection
 
 from otelkit.model import LogRecord, MetricPoint, Span
-from otelkit.server.storage import schema
+from otelkit.server.storage import audit, schema
 from otelkit.server.storage.database import Database
 from otelkit.server.storage.errors import ErrorWriter
 from otelkit.server.storage.facts import SpanFact
@@ -49,6 +49,13 @@ class Limits(NamedTuple):
 
     series: int
     metric_series: int
+
+
+class _Prepared(NamedTuple):
+    facts: list[SpanFact]
+    logs: list[Logs]
+    entries: list[LogRecord]
+    points: list[MetricPoint]
 
 
 class Store:
@@ -92,32 +99,45 @@ class Store:
         Raises:
             StorageFullError, StorageError: nothing was stored.
         """
-        facts = self._prepare.spans([span for batch in batches if batch.signal == "spans" for span in batch.records])
-        logs = [Logs(self._prepare.logs(batch.records)) for batch in batches if batch.signal == "logs"]
-        points = self._prepare.points([one for batch in batches if batch.signal == "points" for one in batch.records])
+        ready = self._prepared(batches)
         try:
-            return self._commit(facts, logs, points)
+            return self._commit(ready)
         except BaseException:
             self._remembers = False  # ids handed out in the transaction do not exist
             raise
 
-    def _commit(self, facts: list[SpanFact], logs: list[Logs], points: list[MetricPoint]) -> Counter[tuple[str, str]]:
-        sums = Rollups()
+    def _prepared(self, batches: Sequence[Batch]) -> _Prepared:
+        spans, records, points = (
+            [batch.records for batch in batches if batch.signal == signal] for signal in ("spans", "logs", "points")
+        )
+        clean = [self._prepare.logs(some) for some in records]
+        return _Prepared(
+            facts=self._prepare.spans([span for some in spans for span in some]),
+            logs=[Logs([record for record in some if not audit.is_audit(record)]) for some in clean],
+            entries=[record for some in clean for record in some if audit.is_audit(record)],
+            points=self._prepare.points([point for some in points for point in some]),
+        )
+
+    def _commit(self, ready: _Prepared) -> Counter[tuple[str, str]]:
+        sums, now, refused = Rollups(), time.time_ns(), 0
+        stored: Counter[str] = Counter()
         with self.database.writing() as connection:
             self.take_turn(connection)
             if not self._remembers:
                 self._open(connection)
-            spans, traces = self._spans.write(connection, facts, sums)
-            now = time.time_ns()
-            stored = self._logs.write(connection, logs, sums, now) if logs else 0
+            stored["spans"], stored["traces"] = self._spans.write(connection, ready.facts, sums)
+            if ready.logs:
+                stored["logs"] = self._logs.write(connection, ready.logs, sums, now)
             if sums.errors and (news := self._errors.write(connection, sums.errors, now)):
-                stored += self._logs.write(connection, [Logs(news)], sums, now)
-            written, refused = self._metrics.write(connection, points) if points else (0, 0)
+                stored["logs"] += self._logs.write(connection, [Logs(news)], sums, now)
+            if ready.entries:
+                stored["audit"] = audit.append(connection, [audit.entry_of(one, now) for one in ready.entries])
+            if ready.points:
+                stored["points"], refused = self._metrics.write(connection, ready.points)
             actors = self._actors.ids(connection, [key[1:] for key in sums.actors])
             self._tiers.write(connection, sums, actors)
             self._payloads.flush(connection)
-            counts = (("spans", spans), ("traces", traces), ("logs", stored), ("points", written))
-            self._tally(connection, [pair for pair in counts if pair[1]])
+            self._tally(connection, list((+stored).items()))
         return Counter({("points", "too_many_series"): refused} if refused else {})
 
 

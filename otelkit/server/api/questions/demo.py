@@ -8,11 +8,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from sqlalchemy import Connection
+
 from otelkit.mapping.otlp import encode_logs, encode_spans
-from otelkit.server.api.asking import Deed
+from otelkit.server.api.asking import Deed, caller
 from otelkit.server.api.responses import Json
 from otelkit.server.demo import ENVIRONMENT, PEOPLE, SERVICES, Demo, demo, sample
 from otelkit.server.pipeline import Pipeline
+from otelkit.server.storage import audit
 from otelkit.server.storage.environments import delete_records, delete_sums
 
 __all__ = ["load_demo", "remove_demo", "send_sample"]
@@ -27,6 +30,7 @@ def send_sample(deed: Deed) -> Json:
 
 def load_demo(deed: Deed) -> Json:
     deed.fields(())
+    deed.context.pipeline.run(lambda connection: audit.note(connection, "demo.loaded", actor=caller(deed))).result()
     return _send(deed.context.pipeline, demo(time.time()))
 
 
@@ -37,7 +41,12 @@ def remove_demo(deed: Deed) -> Json:
     run = deed.context.pipeline.run
     while some := run(lambda connection: delete_records(connection, ENVIRONMENT, SERVICES, _AT_ONCE)).result():
         gone.update(some)
-    run(lambda connection: delete_sums(connection, ENVIRONMENT, SERVICES, PEOPLE)).result()
+
+    def finish(connection: Connection) -> None:
+        delete_sums(connection, ENVIRONMENT, SERVICES, PEOPLE)
+        audit.note(connection, "demo.removed", actor=caller(deed), before=dict(gone))
+
+    run(finish).result()
     return {name: gone[name] for name in ("traces", "spans", "logs")}
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from otelkit.mapping.cost import Rates
-from otelkit.server.api.asking import Ask, Order
+from otelkit.server.api.asking import Ask, Order, caller
 from otelkit.server.api.params import BadParameterError
 from otelkit.server.api.responses import Json, NotFoundError
 from otelkit.server.insights import prices as insight
+from otelkit.server.repricing import stored_prices
+from otelkit.server.storage import audit
 
 __all__ = ["prices", "remove_price", "set_price"]
 
@@ -29,15 +31,25 @@ def set_price(order: Order) -> Json:
         rates = Rates(**{name: _dollars(name, body.get(name)) for name in Rates._fields})
     if rates.input is None:
         raise BadParameterError("input", "needed are US dollars per million input tokens, or free: true")
-    order.context.repricing.set(order.connection, _key(body), rates)
+    key = _key(body)
+    before = stored_prices(order.connection).get(key)
+    order.context.repricing.set(order.connection, key, rates)
+    _note(order, "price.set", key, before, rates)
     return insight.prices(order.connection, order.context.repricing.prices)
 
 
 def remove_price(order: Order) -> Json:
     key = _key(order.fields(("provider", "model")))
+    before = stored_prices(order.connection).get(key)
     if not order.context.repricing.remove(order.connection, key):
         raise NotFoundError("there is no such price")
+    _note(order, "price.removed", key, before, None)
     return insight.prices(order.connection, order.context.repricing.prices)
+
+
+def _note(order: Order, action: str, key: tuple[str, str], before: Rates | None, after: Rates | None) -> None:
+    old, new = (rates._asdict() if rates is not None else None for rates in (before, after))
+    audit.note(order.connection, action, actor=caller(order), target=f"price:{key[0]}/{key[1]}", before=old, after=new)
 
 
 def _key(body: Json) -> tuple[str, str]:
