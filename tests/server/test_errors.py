@@ -85,6 +85,24 @@ def test_a_span_its_parent_and_the_log_of_it_count_once_whatever_comes_first(cli
     assert (group["count"], group["unhandled"]) == (2, 2), "the entry's span knows that nobody handled it"
 
 
+def test_what_a_web_server_logs_of_it_outside_of_the_trace_is_not_another_one(client: Client) -> None:
+    for late_log in (True, False):
+        span = failing(1, base=time.time_ns() - (30_000 if late_log else 10_000) * MS)
+        scope = Scope("uvicorn.error")
+        log = LogRecord(
+            span.end + 5 * MS, 0, 17, "ERROR", "Exception in ASGI", raised(1), resource=SERVICE, scope=scope
+        )
+        steps = [lambda log=log: client.send_logs([log]), lambda span=span: client.send([span])]
+        for step in reversed(steps) if late_log else steps:
+            step()
+            step()
+    (group,) = groups(client)
+    assert (group["count"], group["total"], group["unhandled"], sum(group["series"])) == (2, 2, 2, 2)
+    alone = LogRecord(time.time_ns(), 0, 17, "ERROR", "Exception in ASGI", raised(1), resource=SERVICE)
+    client.send_logs([alone])
+    assert groups(client)[0]["count"] == 3, "long after any trace it is one of its own"
+
+
 def test_what_is_sent_again_changes_nothing(client: Client) -> None:
     spans = [failing(number) for number in range(3)]
     logs = [LogRecord(time.time_ns(), 0, 17, "ERROR", f"order {n} is late", resource=SERVICE) for n in range(3)]

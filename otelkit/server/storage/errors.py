@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, delete, func, select, update
 
 from otelkit.mapping.failures import Failure, where_of
 from otelkit.model import LogRecord, Resource, Scope
@@ -29,6 +29,7 @@ _LONGEST_MESSAGE: Final = 1_000
 _TITLE: Final = 200
 _HOUR_NS: Final = schema.HOUR * 1_000_000_000
 _WARN: Final = 13
+_AFTER_NS: Final = 2 * 10**9  # so soon a web server logs what a request ended by
 _group, _event = schema.error_group.c, schema.error_event.c
 
 
@@ -68,14 +69,23 @@ class ErrorWriter:
         news: list[LogRecord] = []
         hours: dict[tuple[int, int], int] = {}
         rows: list[tuple[Any, ...]] = []
+        twice = _SaidTwice(connection)
         for one in sorted(found.values(), key=lambda one: one.time):
             group = groups[one.whose]
             before = events.get((one.key, group["id"]))
-            if before is None:
+            if before is None and (other := twice.find(one, group["id"])) is not None:
+                if not one.traced:
+                    continue
+                rows = [row for row in rows if row[:2] != other]
+                _forget(connection, other)
+                rows.append((one.key, group["id"], one.time, 1, one.span_id, _unhandled(one), one.user))
+                group["unhandled"] += _unhandled(one)
+            elif before is None:
                 news.extend(_take_in(group, one))
                 hour = (one.time // _HOUR_NS * schema.HOUR, group["id"])
                 hours[hour] = hours.get(hour, 0) + 1
                 rows.append((one.key, group["id"], one.time, int(one.traced), one.span_id, _unhandled(one), one.user))
+                twice.add(rows[-1])
             elif one.failure.unhandled and not before.unhandled:
                 group["unhandled"] += 1
                 rows.append((one.key, group["id"], *before[2:5], 1, before.user or one.user))
@@ -169,6 +179,41 @@ def _stored(connection: Connection, keys: set[bytes]) -> dict[tuple[bytes, int],
         for row in connection.execute(query):
             found[bytes(row.occurrence), row.error] = row
     return found
+
+
+class _SaidTwice:
+    """Finds the same exception told elsewhere: in a trace, and right after by a web server that knows of none."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._rows: dict[tuple[int, bool], list[tuple[Any, ...]]] = {}
+        self._stored: dict[tuple[int, bool], bool] = {}
+
+    def add(self, row: tuple[Any, ...]) -> None:
+        """Note a row of this transaction."""
+        self._rows.setdefault((row[1], bool(row[3])), []).append(row)
+
+    def find(self, one: Occurrence, group: int) -> tuple[bytes, int] | None:
+        """Return the key of the other telling, None where there is none."""
+        if not one.failure.type:
+            return None
+        low, high = (one.time, one.time + _AFTER_NS) if one.traced else (one.time - _AFTER_NS, one.time)
+        for row in self._rows.get((group, not one.traced), ()):
+            if low <= row[2] <= high:
+                return row[0], group
+        others = select(_event.occurrence).where(_event.error == group, _event.traced == int(not one.traced)).limit(1)
+        kind = (group, one.traced)
+        if kind not in self._stored:
+            self._stored[kind] = self._connection.execute(others).first() is not None
+        if not self._stored[kind]:
+            return None
+        found = self._connection.execute(others.where(_event.time.between(low, high))).scalar()
+        return (bytes(found), group) if found is not None else None
+
+
+def _forget(connection: Connection, event: tuple[bytes, int]) -> None:
+    where = (_event.occurrence == event[0], _event.error == event[1])
+    connection.execute(delete(schema.error_event).where(*where))
 
 
 def _take_in(group: dict[str, Any], one: Occurrence) -> Sequence[LogRecord]:
