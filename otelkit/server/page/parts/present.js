@@ -13,7 +13,7 @@ export const seldom = () => Math.floor(Date.now() / 15_000);
 /** @param {{query: import("../state.js").Query, revision: unknown}} props */
 export function Present({ query }) {
   const { data } = useAnswer("present", { service: query.service, environment: query.environment }, seldom());
-  return html`<p class="here" aria-label="Who is here">${data && html`<${Told} data=${data} query=${query} />`}</p>`;
+  return html`<p class="here">${data && html`<${Told} data=${data} query=${query} />`}</p>`;
 }
 
 /** @param {{data: any, query: import("../state.js").Query}} props */
