@@ -143,10 +143,21 @@ async def feedback(body: Feedback, request: Request, later: BackgroundTasks) -> 
     with otelkit.session(
         user_id=visitor.user, group_id=visitor.group, conversation_id=body.conversation_id, consent=visitor.consent
     ):
+        if body.rating < 0:
+            await flag(body.message_id)
         otelkit.track("feedback.given", rating=body.rating, target="answer", conversation_id=body.conversation_id)
         thumbs.add(1, {"direction": "up" if body.rating > 0 else "down"})
         log.info("feedback %+d for %s", body.rating, body.message_id)
     later.add_task(pass_on, body.rating)
+
+
+async def flag(message_id: str) -> None:
+    """Note that somebody wants an answer looked at; what is not in the audit trail has not happened."""
+    try:
+        await asyncio.to_thread(otelkit.audit, "answer.flagged", target=f"message:{message_id}")
+    except otelkit.AuditError as error:
+        log.error("an answer was not flagged: %s", error)
+        raise HTTPException(503, "That could not be recorded. Please try again.") from error
 
 
 async def pass_on(rating: int) -> None:

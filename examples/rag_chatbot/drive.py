@@ -91,6 +91,8 @@ class DriveReport:
     errors: Counter[str] = field(default_factory=Counter)
     """Messages without an answer, by the error's name or HTTP status."""
     feedback: int = 0
+    flagged: int = 0
+    """Answers somebody wants to have looked at."""
     streamed: int = 0
     tools: Counter[str] = field(default_factory=Counter)
     """Tool calls by name, as the answers report them."""
@@ -178,6 +180,7 @@ async def _take(client: httpx2.AsyncClient, conversation: Conversation, turn: Tu
         rated = {"conversation_id": conversation.id, "message_id": last["message_id"], "rating": turn.rating}
         answer = await client.post("/feedback", json=rated, headers=conversation.headers())
         report.feedback += answer.is_success
+        report.flagged += answer.is_success and turn.rating < 0
 
 
 def _last_event(status: int, content: str, stream: bool) -> Mapping[str, Any]:

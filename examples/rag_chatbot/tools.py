@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import functools
 import inspect
 import json
 import logging
 import operator
 import random
 import sqlite3
+import threading
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +24,7 @@ log = logging.getLogger(__name__)
 RECENT_ORDERS = range(4101, 4141)
 ARCHIVED_ORDERS = range(1001, 1021)
 ARCHIVE_SECONDS = 1.2
-"""How long the archive takes to answer: the slow tool of this example."""
+"""How long the archive takes to answer: the slow tool, and the slow query, of this example."""
 LARGEST = 10**15
 
 _ITEMS = ("desk lamp", "office chair", "monitor arm", "keyboard", "notebook set", "standing desk")
@@ -34,6 +37,7 @@ _OPERATORS: Mapping[type[ast.AST], Callable[..., float]] = {
     ast.UAdd: operator.pos,
     ast.USub: operator.neg,
 }
+_reading = threading.Lock()  # one connection for all threads
 _HOURS = {"saturday": "10:00 to 14:00", "sunday": "closed"}
 
 
@@ -49,21 +53,21 @@ class CalculationError(ToolError):
     """The expression is not arithmetic, or has no result."""
 
 
-def _seeded_orders() -> sqlite3.Connection:
-    """The same sixty orders at every start."""
+@functools.cache
+def _orders() -> sqlite3.Connection:
+    """The same sixty orders at every start; opened when first asked for, which is after telemetry has started."""
     drawn = random.Random(7)  # noqa: S311  (repeatable, not secret)
     db = sqlite3.connect(":memory:", check_same_thread=False)
     db.execute("CREATE TABLE orders (number INTEGER PRIMARY KEY, item TEXT, quantity INTEGER, total REAL, status TEXT)")
+    rows = []
     for number in (*ARCHIVED_ORDERS, *RECENT_ORDERS):
         status = "delivered" if number in ARCHIVED_ORDERS else drawn.choice(_STATES)
         quantity = drawn.randint(1, 6)
-        row = (number, drawn.choice(_ITEMS), quantity, round(quantity * drawn.uniform(9, 240), 2), status)
-        db.execute("INSERT INTO orders VALUES (?, ?, ?, ?, ?)", row)
+        rows.append((number, drawn.choice(_ITEMS), quantity, round(quantity * drawn.uniform(9, 240), 2), status))
+    db.executemany("INSERT INTO orders VALUES (?, ?, ?, ?, ?)", rows)
     db.commit()
+    db.create_function("fetched_from_tape", 0, lambda: time.sleep(ARCHIVE_SECONDS) or 1)
     return db
-
-
-_orders = _seeded_orders()
 
 
 @otelkit.traced_tool(integration="orders", action="find")
@@ -71,14 +75,20 @@ async def find_order(order_number: str) -> dict[str, Any]:
     """Find an order by its number. Raises OrderNotFound."""
     if not order_number.isdecimal():
         raise OrderNotFound(f"{order_number!r} is not an order number")
-    if int(order_number) in ARCHIVED_ORDERS:
-        await asyncio.sleep(ARCHIVE_SECONDS)
-    query = "SELECT item, quantity, total, status FROM orders WHERE number = ?"
-    row = _orders.execute(query, (int(order_number),)).fetchone()
+    row = await asyncio.to_thread(_read, int(order_number))
     if row is None:
         raise OrderNotFound(f"there is no order {order_number}")
     item, quantity, total, status = row
     return {"order": order_number, "status": status, "item": item, "quantity": quantity, "total": f"{total:.2f} EUR"}
+
+
+def _read(number: int) -> tuple[str, int, float, str] | None:
+    query = "SELECT item, quantity, total, status FROM orders WHERE number = ?"
+    if number in ARCHIVED_ORDERS:
+        query += " AND fetched_from_tape()"
+    with _reading:
+        row: tuple[str, int, float, str] | None = _orders().execute(query, (number,)).fetchone()
+    return row
 
 
 @otelkit.traced_tool

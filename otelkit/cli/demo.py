@@ -137,6 +137,8 @@ class _Found(NamedTuple):
     logs: int
     jobs: int
     errors: dict[str, Any]
+    slow_queries: int
+    audited: int
     ledger: list[dict[str, Any]]
 
 
@@ -161,6 +163,8 @@ def _settled(demo: _Demo, report: Any) -> _Found:
         get_json(f"{demo.page}/api/status")["stored"]["logs"],
         jobs,
         get_json(f"{demo.page}/api/errors/groups?range=all"),
+        sum(query["times"] for query in get_json(f"{demo.page}/api/databases?range=all")["slow"]),
+        get_json(f"{demo.page}/api/audit?action=answer.flagged")["total"],
         ledger["entries"] if isinstance(ledger, dict) else ledger,
     )
 
@@ -195,6 +199,8 @@ def _summary(demo: _Demo, report: Any, found: _Found) -> str:
         f"log records    {found.logs}",
         f"jobs           {found.jobs}",
         f"errors         {found.errors['total']} different ones, seen {found.errors['occurrences']} times",
+        f"slow queries   {found.slow_queries}",
+        f"audit entries  {found.audited}",
     ]
     if unpriced:
         lines.append(f"not priced     {', '.join(unpriced)}: their cost is unknown and not in the total")
@@ -213,6 +219,7 @@ def _disagreements(demo: _Demo, report: Any, found: _Found) -> list[str]:
     checks = [
         ("chat traces", chats, report.messages),
         ("background jobs", found.jobs, report.feedback),
+        ("audit entries", found.audited, report.flagged),
         ("successful LLM calls", total["calls"] - total["errors"], len(answered)),
         ("input tokens", shown["input"], sum(entry["prompt_tokens"] for entry in reported)),
         ("output tokens", shown["output"], sum(entry["completion_tokens"] for entry in reported)),

@@ -86,7 +86,11 @@ def test_new_rows_wait_while_the_reader_has_scrolled(empty_site: Any, view_of: A
     page.wait_for_function("scrollY > 60")
     fresh = empty_site.names.build(time.time() - 1, conversations=1, minutes=0.1, hostile=False)
     news = [record._replace(trace_id=b"\x07" * 16) for record in fresh.logs[:1]]
-    told_once = {"attributes": {}, "body": "something new", "severity": 9}  # an error would be two records with its news
+    told_once = {
+        "attributes": {},
+        "body": "something new",
+        "severity": 9,
+    }  # an error brings news of itself
     news = [record._replace(time=time.time_ns(), **told_once) for record in news]
     spans = [span for span in fresh.spans if span.attributes.get("gen_ai.conversation.id") == "c-0"]
     changed = [

@@ -203,6 +203,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
             "OPENAI_API_KEY": "any",
             # Nobody listens there: the service has to work all the same.
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{_free_port()}",
+            "OTELKIT_AUDIT": "false",  # there is no server
             "TELE_SALT": "a salt for this test only",
         }
         command = [
