@@ -34,6 +34,7 @@ from otelkit.sdk.events import define_event, track
 from otelkit.sdk.lifecycle import flush, init, shutdown
 from otelkit.sdk.own_metrics import counter, gauge, histogram, up_down_counter
 from otelkit.sdk.reports import capture_message
+from otelkit.sdk.security import security_event
 from otelkit.sdk.vectors import vector_index
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "record_response",
     "record_results",
     "record_usage",
+    "security_event",
     "session",
     "shutdown",
     "sync",

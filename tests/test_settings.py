@@ -47,6 +47,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "audit": ("off", False),
     "audit_endpoint": ("http://audit:4318/", "http://audit:4318"),
     "audit_timeout": ("2.5", 2.5),
+    "security_burst": ("25", 25),
     "sampler": ("traceidratio", "traceidratio"),
     "sampler_ratio": ("0.1", 0.1),
     "traces_exporter": ("none", "none"),

@@ -182,6 +182,9 @@ def _attributes() -> Iterator[str]:
         attributes.Core,
         attributes.WebSocket,
         attributes.Messaging,
+        attributes.Audit,
+        attributes.Event,
+        attributes.Security,
         attributes.Otelkit,
         attributes.Errors,
     ):

@@ -20,7 +20,7 @@ from otelkit.mapping.genai import Usage
 from otelkit.mapping.pseudonyms import Pseudonymiser
 from otelkit.mapping.redaction import Redactor
 from otelkit.mapping.stamp import Stamper
-from otelkit.sdk import budget_checks, observed
+from otelkit.sdk import alarms, budget_checks, observed
 from otelkit.sdk.events import Events
 from otelkit.sdk.export.lane import Batch, Lane
 from otelkit.sdk.export.ledger import DeliveryLedger, Signal
@@ -88,6 +88,8 @@ class Runtime:
         self.request_meters = sampling.over(self.meter_provider)
         self._observe()
         self.instruments = Instruments(self.meter_provider, settings.metric_profile)
+        alarms.begin(pseudonym, self.instruments)
+        self.refusals = alarms.Refusals(pseudonym, settings.security_burst)
         observe_indexes(self.meter_provider.get_meter("otelkit"))
         Pools.report_to(self.meter_provider.get_meter("otelkit"), self.instruments)
         self._machine = _machine(settings, self.meter_provider.get_meter("otelkit"))

@@ -25,6 +25,7 @@ from otelkit.model import LogRecord, Resource, Scope
 from otelkit.sdk.context import current_request_id, current_session
 from otelkit.sdk.export.ledger import Signal
 from otelkit.sdk.export.transport import Outcome, Transport
+from otelkit.sdk.kept import kept, pseudonym_of
 from otelkit.sdk.routes import open_transport
 from otelkit.semconv.attributes import Audit, Core, Otelkit
 from otelkit.settings import Settings
@@ -33,13 +34,7 @@ __all__ = ["begin", "end", "write"]
 
 SYSTEM: Final = "system"
 _PERSONAL: Final = re.compile(r"(user|group|session):(.+)", re.DOTALL)
-# Roles, states, plans, ids of things: what programs write. What people write may be about people.
-_WORD: Final = re.compile(r"[a-z0-9][a-z0-9_./:-]*").fullmatch
-_NAMES: Final = re.compile(r"(?:^|[._-])(?:name|title|label|first|last|nick|user|login|address|city)", re.I).search
 _LONGEST_TARGET: Final = 200
-_LONGEST_VALUE: Final = 64
-_MOST_VALUES: Final = 50
-_FINGERPRINT_CHARACTERS: Final = 16
 _INFO: Final = 9
 
 
@@ -112,7 +107,7 @@ def write(
         attributes[Otelkit.REQUEST_ID] = request_id
     for name, values in ((Audit.BEFORE, before), (Audit.AFTER, after), (Audit.DETAILS, details)):
         if values:
-            attributes[name] = json.dumps(_kept(values, trail.pseudonym), ensure_ascii=False, sort_keys=True)
+            attributes[name] = json.dumps(kept(values, trail.pseudonym), ensure_ascii=False, sort_keys=True)
     _send(encode_logs([_record(action, attributes, trail.resource)]), trail)
     return uid
 
@@ -127,7 +122,7 @@ def _record(action: str, attributes: dict[str, Any], resource: Resource) -> LogR
 def _actor(actor: str | None, pseudonym: Pseudonymiser) -> str:
     if actor is None:
         return current_session().user or SYSTEM
-    return actor if actor == SYSTEM or pseudonym.made(actor) else pseudonym("user", actor)
+    return actor if actor == SYSTEM else pseudonym_of(actor, "user", pseudonym)
 
 
 def _target(target: str, pseudonym: Pseudonymiser) -> str:
@@ -135,36 +130,7 @@ def _target(target: str, pseudonym: Pseudonymiser) -> str:
     if personal is None:
         return _Process.redactor.text(target)[:_LONGEST_TARGET]
     kind, identifier = personal.groups()
-    return f"{kind}:{identifier if pseudonym.made(identifier) else pseudonym(kind, identifier)}"
-
-
-def _kept(values: Mapping[str, Any], pseudonym: Pseudonymiser) -> dict[str, Any]:
-    """Return what may be kept of values as it is, and a fingerprint of the rest."""
-    kept: dict[str, Any] = {}
-    for name, value in list(values.items())[:_MOST_VALUES]:
-        key = _Process.redactor.text(str(name))[:_LONGEST_VALUE]
-        kept[key] = value if _harmless(key, value) else _fingerprint(key, value, pseudonym)
-    return kept
-
-
-def _harmless(name: str, value: object) -> bool:
-    cleaned = _Process.redactor.attributes({name: value})  # type: ignore[dict-item]
-    if cleaned.get(name, value) is not value or name not in cleaned:
-        return False
-    if value is None or isinstance(value, bool | int):
-        return True
-    if isinstance(value, float):
-        return value == value and abs(value) != float("inf")  # neither is JSON
-    return isinstance(value, str) and len(value) <= _LONGEST_VALUE and _WORD(value) is not None and not _NAMES(name)
-
-
-def _fingerprint(name: str, value: object, pseudonym: Pseudonymiser) -> str:
-    """Return the same for the same value: one can see that it changed, not what it was."""
-    try:
-        text = json.dumps(value, sort_keys=True, default=str)
-    except (TypeError, ValueError, RecursionError):
-        text = type(value).__name__
-    return "fingerprint:" + pseudonym(f"audit:{name}", text)[:_FINGERPRINT_CHARACTERS]
+    return f"{kind}:{pseudonym_of(identifier, kind, pseudonym)}"
 
 
 def _send(body: bytes, trail: _Trail) -> None:

@@ -185,6 +185,27 @@ class Audit:
     DETAILS: Final = "otelkit.audit.details"
 
 
+class Event:
+    """Elastic Common Schema's words for what happened, which OpenTelemetry has no others for."""
+
+    CATEGORY: Final = "event.category"  # authentication, api …
+    TYPE: Final = "event.type"  # start, denied, access …
+    OUTCOME: Final = "event.outcome"  # success, failure, unknown
+    ACTION: Final = "event.action"
+    REASON: Final = "event.reason"
+
+
+class Security:
+    """Ours, on security events."""
+
+    KIND: Final = "otelkit.security.kind"  # metric attribute: authentication.failed …
+    USER: Final = "otelkit.security.user"  # pseudonym of the user it is about, who need not be the session's
+    CLIENT: Final = "otelkit.security.client"  # pseudonym of the address it came from
+    STATUSES: Final = "otelkit.security.statuses"  # prefix, followed by a status: how many such answers
+    ROUTES: Final = "otelkit.security.routes"
+    DETAIL: Final = "otelkit.security.detail"  # prefix, what the caller added
+
+
 class Otelkit:
     """Our own names, for what no convention has yet."""
 

@@ -247,6 +247,15 @@ class Settings:
         meaning="Seconds that audit() tries for, before it raises AuditError.",
     )
 
+    # --- security
+    security_burst: int = _option(
+        "OTELKIT_SECURITY_BURST",
+        default=10,
+        parse=integer(0, 200),
+        group="Security",
+        meaning="How many 401, 403 and 429 answers to one client within a minute are a security event; 0: none is.",
+    )
+
     # --- traces
     sampler: str = _option(
         "OTEL_TRACES_SAMPLER",

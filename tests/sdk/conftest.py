@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from opentelemetry import trace
+from opentelemetry import _logs, trace
+from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -27,6 +28,14 @@ def tracing() -> None:
     provider.add_span_processor(ContextProcessor())
     provider.add_span_processor(SimpleSpanProcessor(_exporter))
     trace.set_tracer_provider(provider)
+
+
+@pytest.fixture(scope="session")
+def logger_provider() -> LoggerProvider:
+    """One provider of logs for all tests of this folder that look at records in this process."""
+    provider = LoggerProvider(shutdown_on_exit=False)
+    _logs.set_logger_provider(provider)
+    return provider
 
 
 @pytest.fixture

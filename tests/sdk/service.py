@@ -94,6 +94,17 @@ async def refused() -> None:
     raise HTTPException(403, "no")
 
 
+@app.get("/refused/{status}")
+async def refused_with(status: int) -> None:
+    raise HTTPException(status, "no")
+
+
+@app.get("/guarded/{project}")
+async def guarded(project: int) -> None:
+    otelkit.security_event("permission.denied", user="u-99", reason="not_a_member", role="guest", why="Ada said no")
+    raise HTTPException(403, "no")
+
+
 @app.get("/later")
 async def later(tasks: BackgroundTasks) -> dict[str, str]:
     tasks.add_task(find_order, 7)

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 import structlog
-from opentelemetry import _logs
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 
@@ -29,10 +28,8 @@ _exporter = InMemoryLogRecordExporter()
 
 
 @pytest.fixture(scope="module", autouse=True)
-def provider() -> None:
-    made = LoggerProvider()
-    made.add_log_record_processor(SimpleLogRecordProcessor(_exporter))
-    _logs.set_logger_provider(made)
+def provider(logger_provider: LoggerProvider) -> None:
+    logger_provider.add_log_record_processor(SimpleLogRecordProcessor(_exporter))
 
 
 @pytest.fixture

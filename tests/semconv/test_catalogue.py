@@ -12,7 +12,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from prometheus_client import CollectorRegistry
 
 from otelkit.mapping.content import is_content
-from otelkit.semconv import attributes, events
+from otelkit.semconv import attributes, events, security
 from otelkit.semconv.attributes import Core, GenAI, Otelkit
 from otelkit.semconv.events import EventDef
 from otelkit.semconv.metrics import CATALOGUE, Instrument, MetricDef, Profile
@@ -151,6 +151,22 @@ def test_consent_categories() -> None:
     assert [entry.name for entry in errors] == ["error.occurred"]
 
 
+# --- security ------------------------------------------------------------------------------------------------
+
+# Of the Elastic Common Schema: what is expected together, as far as it is used here.
+ECS = {"authentication": {"start", "end", "info"}, "api": {"access", "denied", "allowed", "start", "end"}}
+
+
+@pytest.mark.parametrize("entry", security.KINDS.values(), ids=lambda entry: entry.kind)
+def test_a_kind_of_security_event_is_well_formed(entry: security.SecurityDef) -> None:
+    assert DOTTED.fullmatch(entry.kind)
+    assert entry.event_name == f"security.{entry.kind}"
+    assert entry.event_name not in {event.name for event in events.CATALOGUE}
+    assert entry.meaning.endswith(".")
+    assert entry.type in ECS[entry.category]
+    assert entry.outcome in security.OUTCOMES
+
+
 # --- attributes ----------------------------------------------------------------------------------------------
 
 
@@ -160,6 +176,9 @@ def test_attribute_names_are_spelt_once() -> None:
         attributes.Core,
         attributes.WebSocket,
         attributes.Messaging,
+        attributes.Audit,
+        attributes.Event,
+        attributes.Security,
         attributes.Otelkit,
         attributes.Errors,
         attributes.OpenInference,
@@ -172,7 +191,7 @@ def test_attribute_names_are_spelt_once() -> None:
 def test_our_own_names_start_with_ours() -> None:
     own = [
         value
-        for kind in (attributes.Otelkit, attributes.Errors)
+        for kind in (attributes.Otelkit, attributes.Errors, attributes.Audit, attributes.Security)
         for name, value in vars(kind).items()
         if name.isupper()
     ]

@@ -50,6 +50,7 @@ def fill(client: Client) -> None:
                 LogRecord(now, 0, 9, "INFO", None, event, "search.performed", resource=SHOP),
                 LogRecord(now, 0, 17, "ERROR", "payment refused", {"user.id": user, "n": user}, resource=SHOP),
                 LogRecord(now, 0, 9, "INFO", f"about {ADA}, not of them", {"other": ADA}, resource=SHOP),
+                LogRecord(now, 0, 13, "WARN", None, {"otelkit.security.user": user}, "security.token.misused"),
                 LogRecord(now, 0, 9, "INFO", None, audit, "project.deleted", resource=SHOP),
             ]
         )
@@ -63,7 +64,7 @@ def test_everything_one_user_did_and_nothing_of_another(client: Client) -> None:
     assert {kind: kinds.count(kind) for kind in set(kinds)} == {
         "trace": 2,
         "job": 1,
-        "event": 1,
+        "event": 2,
         "log": 1,
         "audit": 1,
         "error": 2,
@@ -82,7 +83,7 @@ def test_looking_is_seen(client: Client) -> None:
     look(client, id="ada", reason="ticket 4711 of ada@example.com")
     entry = client.ask("/api/audit?action=person.viewed")["entries"][0]
     assert (entry["target"], entry["actor"]) == (f"user:{ADA}", "local")
-    assert entry["after"] == {"found": 8, "reason": "ticket 4711 of [email]"}
+    assert entry["after"] == {"found": 9, "reason": "ticket 4711 of [email]"}
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_without_the_salt_only_a_pseudonym_helps(new_store: NewStore) -> None:
         fill(client)
         refused = look(client, id="ada", reason="x")
         assert (refused.status, "OTELKIT_SALT" in refused.json["error"]["message"]) == (400, True)
-        assert len(look(client, user=ADA, reason="x").json["deeds"]) == 8
+        assert len(look(client, user=ADA, reason="x").json["deeds"]) == 9
 
 
 def test_somebody_unknown_did_nothing(client: Client) -> None:

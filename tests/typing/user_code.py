@@ -256,6 +256,8 @@ def everything_else() -> None:
     otelkit.record_results([("document", 0.5)])
     otelkit.record_chunk("word")
     otelkit.capture_message("the queue is full", level="warning", length=7)
+    assert_type(otelkit.security_event("authentication.failed", user="u-17", reason="wrong_password", attempts=3), bool)
+    otelkit.security_event("token.misused", outcome="fine")  # type: ignore[arg-type]
     bound = otelkit.bind(work)
     assert_type(bound("item", times=2), float)
     bound(7)  # type: ignore[arg-type]

@@ -44,6 +44,8 @@ _ABNORMAL: Final = 1006
 _FAILED: Final = 1011
 _MOST_CODES: Final = 50  # a client may send thousands of codes: beyond these they are one
 _codes: Final[set[int]] = set()
+_REFUSED: Final = frozenset({401, 403, 429})
+_LEAST_REFUSED: Final = 400
 
 # Ids, not secrets, and not the kernel's: asking it lets go of the interpreter lock, which a busy worker thread may then
 # keep for 5 ms. A generator of our own, because an application may seed the global one.
@@ -81,7 +83,8 @@ class RequestMiddleware:
             trace.get_current_span().set_attribute(Otelkit.REQUEST_ID, request_id)
             with await self._session(scope):
                 if scope["type"] == "http":
-                    await self.app(scope, receive, _answering(send, header, request_id))
+                    answering = _answering(send, header, request_id, scope, self._runtime)
+                    await self.app(scope, receive, answering)
                 else:
                     await _Connection(scope, receive, send, self._runtime()).serve(self.app)
         except Exception as error:
@@ -125,13 +128,17 @@ def _given_id(scope: Scope, header: bytes) -> str:
     return ""
 
 
-def _answering(send: Send, header: bytes, request_id: str) -> Send:
+def _answering(send: Send, header: bytes, request_id: str, scope: Scope, runtime: Callable[[], Runtime]) -> Send:
     value = request_id.encode("latin-1")
 
     async def answer(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = [pair for pair in message.get("headers", ()) if pair[0].lower() != header]
             message["headers"] = [*headers, (header, value)]
+            status = message.get("status", 0)
+            if status > _LEAST_REFUSED and status in _REFUSED:
+                with guard:
+                    runtime().refusals.saw(scope, status)
         await send(message)
 
     return answer

@@ -12,6 +12,7 @@ from otelkit.semconv.metrics.definition import Instrument, MetricDef, Profile, p
 from otelkit.semconv.metrics.errors import ErrorMetrics
 from otelkit.semconv.metrics.jobs import JobMetrics
 from otelkit.semconv.metrics.requests import RequestMetrics
+from otelkit.semconv.metrics.security import SecurityMetrics
 from otelkit.semconv.metrics.service import Metrics
 from otelkit.semconv.metrics.system import ContainerMetrics, HostMetrics, ProcessMetrics
 
@@ -28,6 +29,7 @@ __all__ = [
     "ProcessMetrics",
     "Profile",
     "RequestMetrics",
+    "SecurityMetrics",
     "prometheus_name",
 ]
 
@@ -40,6 +42,7 @@ _SUBJECTS: Final = (
     ContainerMetrics,
     ProcessMetrics,
     RequestMetrics,
+    SecurityMetrics,
 )
 
 CATALOGUE: Final[tuple[MetricDef, ...]] = tuple(

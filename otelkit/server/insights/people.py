@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, Select, case, func, select
 
 from otelkit.model import Attributes
-from otelkit.semconv.attributes import Core, Otelkit
+from otelkit.semconv.attributes import Core, Otelkit, Security
 from otelkit.server.storage import schema
 from otelkit.server.storage.dialect import dialect_of
 from otelkit.server.storage.logs import severity_name
@@ -121,7 +121,7 @@ def _logs(
     given = 0
     for row in rows:
         attributes = details[row.payload][row.place][1]
-        if attributes.get(Core.USER_ID) != user or given > limit:
+        if user not in (attributes.get(Core.USER_ID), attributes.get(Security.USER)) or given > limit:
             continue
         given += 1
         what = row.event_name or row.body
