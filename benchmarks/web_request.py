@@ -1,5 +1,7 @@
 """What one request of a FastAPI hello-world costs: bare, FastAPI's native telemetry, contrib, otelkit.
 
+otelkit stands here twice: with requests alone, and with the operations signals (machine and process, databases, jobs).
+
 The service is uvicorn with one worker on a core of its own; load (keep-alive connections over raw sockets) and the null
 sink run on the others. Everything is exported over OTLP/HTTP: traces and metrics, with queues long enough to lose
 nothing. otelkit also adds request ids, redacts and looks for a session.
@@ -15,11 +17,18 @@ from typing import Any
 
 from benchmarks import harness
 
-VARIANTS = ("bare app", "native telemetry", "contrib", "contrib, no send/receive spans", "otelkit.init(app)")
+VARIANTS = (
+    "bare app",
+    "native telemetry",
+    "contrib",
+    "contrib, no send/receive spans",
+    "otelkit, requests alone",
+    "otelkit.init(app)",
+)
 ROUNDS = 3
 SECONDS = 2.0
 CONNECTIONS = 16
-_BARE, _NATIVE, _CONTRIB, _CONTRIB_ONE, _OTELKIT = VARIANTS
+_BARE, _NATIVE, _CONTRIB, _CONTRIB_ONE, _ALONE, _OTELKIT = VARIANTS
 
 
 def measure_all() -> harness.Report:
@@ -90,7 +99,7 @@ def _app(variant: str, address: str) -> Any:
     from fastapi import FastAPI
 
     telemetry: dict[str, Any] = {}
-    if variant not in (_BARE, _OTELKIT):
+    if variant not in (_BARE, _ALONE, _OTELKIT):
         traces, meters = _sdk(address)
         telemetry = {"tracer_provider": traces, "meter_provider": meters, "operation_spans": False}
     app = FastAPI(telemetry=telemetry) if variant == _NATIVE else FastAPI()
@@ -104,10 +113,12 @@ def _app(variant: str, address: str) -> Any:
 
         without: Any = ["send", "receive"] if variant == _CONTRIB_ONE else None
         FastAPIInstrumentor.instrument_app(app, tracer_provider=traces, meter_provider=meters, exclude_spans=without)
-    elif variant == _OTELKIT:
+    elif variant in (_ALONE, _OTELKIT):
         import otelkit
 
-        otelkit.init(app, service="bench", endpoint=address, instrument=False)
+        everything = variant == _OTELKIT
+        mode = "auto" if everything else "off"
+        otelkit.init(app, service="bench", endpoint=address, instrument=everything, system_metrics=mode)
     return app
 
 
