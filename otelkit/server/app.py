@@ -19,6 +19,7 @@ from otelkit.server.api.asking import Context
 from otelkit.server.api.routes import api_routes
 from otelkit.server.config import ServerConfig
 from otelkit.server.insights.status import Status
+from otelkit.server.intruders import Intruders
 from otelkit.server.live import Live
 from otelkit.server.permissions import PermittedMount, PermittedWebSocket
 from otelkit.server.pipeline import Pipeline
@@ -47,6 +48,7 @@ def build_app(
     """Return the application."""
     access = Access(config.tokens)
     pseudonym = Pseudonymiser(config.salt) if config.salt else None
+    intruders = Intruders(pipeline.run, pseudonym or Pseudonymiser(database.secret()))
     live = Live(lambda: _told(database, status))
     pipeline.on_stored = live.stored
     routes: list[BaseRoute] = [
@@ -58,7 +60,10 @@ def build_app(
         routes.append(PermittedMount("/", _PageFiles(directory=PAGE, html=True)))
     return Starlette(
         routes=routes,
-        middleware=[Middleware(Guard, access), Middleware(GZipMiddleware, minimum_size=1024, compresslevel=4)],
+        middleware=[
+            Middleware(Guard, access, intruders),
+            Middleware(GZipMiddleware, minimum_size=1024, compresslevel=4),
+        ],
     )
 
 

@@ -20,6 +20,7 @@ from starlette.websockets import WebSocketClose
 
 from otelkit.server.access import COOKIE, Access, Allowance, bearer_token
 from otelkit.server.config import is_loopback
+from otelkit.server.intruders import Intruders
 from otelkit.server.permissions import MAY, Permission
 
 __all__ = ["Guard"]
@@ -45,9 +46,10 @@ _GUESSES: Final = (1 / 6, 10.0)
 class Guard:
     """ASGI middleware; wraps everything, and says in the scope what the caller may do."""
 
-    def __init__(self, app: ASGIApp, access: Access) -> None:
+    def __init__(self, app: ASGIApp, access: Access, intruders: Intruders) -> None:
         self._app = app
         self._access = access
+        self._intruders = intruders
         self._requests = Allowance(*_REQUESTS)
         self._guesses = Allowance(*_GUESSES)
 
@@ -64,7 +66,10 @@ class Guard:
         found = self._permissions(headers)
         # Senders are not counted: one with an old token must not keep the others at its address from anything.
         wrong = found is None and not otlp
-        if not otlp and not ((self._guesses if wrong else self._requests).take(address)):
+        taken = otlp or (self._guesses if wrong else self._requests).take(address)
+        if wrong:
+            self._intruders.saw(address, "token.refused" if taken else "guesses.limited")
+        if not taken:
             await _refuse(scope, receive, send, 429, "too many requests from here: try again in a moment")
             return
         scope[MAY] = self._access.of_nobody() if found is None else found

@@ -17,8 +17,10 @@ from starlette.routing import WebSocketRoute
 
 from otelkit.errors import SettingsError
 from otelkit.mapping.otlp import encode_spans
+from otelkit.mapping.pseudonyms import Pseudonymiser
 from otelkit.server.access import Access, Allowance
 from otelkit.server.config import ServerConfig
+from otelkit.server.intruders import Intruders
 from otelkit.server.permissions import PERMISSIONS
 from otelkit.server.runtime import Server
 
@@ -114,6 +116,51 @@ def test_guessing_is_slowed_down_and_senders_are_not() -> None:
         # Who holds a token is not kept out by somebody who guesses beside, or by a sender with an old one.
         assert client.get("/api/traces", **bearer(ADMIN)).status == 200
         assert client.post("/v1/traces", encode_spans(chat_trace()), **bearer(SENDER)).status == 200
+
+
+def test_wrong_tokens_are_in_the_audit_trail_once_a_minute_an_address() -> None:
+    salt = b"salt of the services"
+    with Server(ServerConfig(port=0, tokens=TOKENS, salt=salt)) as server:
+        client = Client(server.url)
+        assert client.post("/api/login", b"", **bearer("guess-01234567890123")).status == 401
+        client.get("/api/traces")  # shows no token: somebody who has not logged in yet
+        client.post("/v1/traces", b"", **bearer("sender with an old token"))
+        for n in range(20):
+            client.get("/api/traces", **bearer(f"guess-{n:020}"))
+        server.pipeline.run(lambda _: None).result(10)  # the writer has done what it was given before
+        entries = client.get("/api/audit?actor=unknown", **bearer(ADMIN)).json["entries"]
+        assert [(entry["action"], entry["after"]["wrong_tokens"]) for entry in entries] == [
+            ("guesses.limited", 1),
+            ("token.refused", 1),
+        ]
+        assert {entry["target"] for entry in entries} == {f"client:{Pseudonymiser(salt)('client', '127.0.0.1')}"}
+        assert {entry["outcome"] for entry in entries} == {"denied"}
+        assert "127.0.0.1" not in str(entries)
+        assert "guess-0" not in str(entries)
+
+
+def test_strangers_cannot_fill_the_audit_trail(guarded: Server) -> None:
+    now = [0.0]
+    told = Intruders(guarded.pipeline.run, Pseudonymiser(b"salt of this test"), lambda: now[0])
+    for number in range(30_000):
+        told.saw(f"client {number}", "token.refused")
+    client = Client(guarded.url)
+
+    def total() -> int:
+        guarded.pipeline.run(lambda _: None).result(10)  # the writer has done what it was given before
+        return int(client.get("/api/audit?action=token.refused&actor=unknown", **bearer(ADMIN)).json["total"])
+
+    first = total()
+    assert 20 <= first <= 21  # one may be of another test
+    assert len(told._seen) == 10_000
+    now[0] += 3_600
+    for _ in range(100):
+        told.saw("client 29999", "token.refused")
+        now[0] += 1
+    assert total() == first + 2
+    newest, second = client.get("/api/audit?action=token.refused&limit=2", **bearer(ADMIN)).json["entries"]
+    assert (newest["after"]["wrong_tokens"], second["after"]["others_untold"]) == (60, 29_980)
+    assert client.get("/api/audit/verify", **bearer(ADMIN)).json["whole"]
 
 
 def test_an_allowance_fills_up_again_and_forgets() -> None:
