@@ -31,6 +31,7 @@ const PAGES = [
   { path: "jobs", name: "Jobs", group: "Operate", load: () => import("./pages/jobs.js").then((at) => at.Jobs) },
   { path: "system", name: "System", group: "Operate", load: () => import("./pages/system.js").then((at) => at.System) },
   { path: "services", name: "Services", group: "Operate", load: () => import("./pages/services.js").then((at) => at.Services) },
+  { path: "people", name: "People", group: "Operate", load: () => import("./pages/people.js").then((at) => at.People) },
   { path: "audit", name: "Audit", group: "Operate", load: () => import("./pages/audit.js").then((at) => at.Audit) },
   { path: "settings", name: "Settings", group: "Operate", load: () => import("./pages/settings.js").then((at) => at.Settings) },
 ];
