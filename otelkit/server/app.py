@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -33,8 +34,17 @@ __all__ = ["PAGE", "build_app"]
 PAGE: Final = Path(__file__).parent / "page"
 
 
+_NAMES: Final = frozenset(path.stem for path in (PAGE / "pages").glob("*.js"))
+
+
 class _PageFiles(StaticFiles):
-    """The page's files, asked for again each time (an ETag makes that cheap): an upgrade must not mix modules."""
+    """The page's files, asked for again each time (an ETag makes that cheap): an upgrade must not mix modules.
+
+    Every page is the one document, which looks at its own address for what to draw.
+    """
+
+    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
+        return super().lookup_path("index.html" if path in _NAMES else path)
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         response = super().file_response(*args, **kwargs)
