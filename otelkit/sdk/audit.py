@@ -39,9 +39,10 @@ def audit(
     Args:
         action: what was done, as ``resource.action``.
         actor: id of the user who did it, recorded as pseudonym; default the session's user, else ``"system"``.
-        target: what it was done to, as ``kind:id``; ids of ``user:…`` and ``group:…`` become pseudonyms.
-        before: what was so, by name. Numbers, flags and words that programs write (``editor``, ``plan/pro``) are kept;
-            of all other text a fingerprint is, which shows whether it changed and not what it was.
+        target: what it was done to, as ``kind:id``; ids of people and groups (``user:…``, ``member:…``, ``team:…``)
+            become pseudonyms, ids that no program writes fingerprints.
+        before: what was so, by name. Numbers, flags, and words under names that mean a choice (``role``, ``plan``,
+            ``status`` …) are kept; of all else a fingerprint is, which shows whether it changed and not what it was.
         after: what is so now, as ``before``.
         outcome: ``success``, ``failure`` or ``denied``.
         details: anything else that belongs to it, as ``before``.

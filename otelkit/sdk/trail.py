@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import re
 import time
 import uuid
 from collections.abc import Mapping
@@ -20,12 +19,11 @@ from opentelemetry import trace
 from otelkit.errors import AuditError
 from otelkit.mapping.otlp import encode_logs
 from otelkit.mapping.pseudonyms import Pseudonymiser
-from otelkit.mapping.redaction import Redactor
 from otelkit.model import LogRecord, Resource, Scope
 from otelkit.sdk.context import current_request_id, current_session
 from otelkit.sdk.export.ledger import Signal
 from otelkit.sdk.export.transport import Outcome, Transport
-from otelkit.sdk.kept import kept, pseudonym_of
+from otelkit.sdk.kept import kept, pseudonym_of, target_of
 from otelkit.sdk.routes import open_transport
 from otelkit.semconv.attributes import Audit, Core, Otelkit
 from otelkit.settings import Settings
@@ -33,8 +31,6 @@ from otelkit.settings import Settings
 __all__ = ["begin", "end", "write"]
 
 SYSTEM: Final = "system"
-_PERSONAL: Final = re.compile(r"(user|group|session):(.+)", re.DOTALL)
-_LONGEST_TARGET: Final = 200
 _INFO: Final = 9
 
 
@@ -59,7 +55,6 @@ class _Trail:
 class _Process:
     trail: _Trail | None = None
     quiet = False
-    redactor = Redactor()
 
 
 def begin(settings: Settings, resource: Mapping[str, Any], pseudonym: Pseudonymiser) -> None:
@@ -102,7 +97,7 @@ def write(
         Audit.OUTCOME: outcome,
     }
     if target is not None:
-        attributes[Audit.TARGET] = _target(str(target), trail.pseudonym)
+        attributes[Audit.TARGET] = target_of(str(target), trail.pseudonym)
     if request_id := current_request_id():
         attributes[Otelkit.REQUEST_ID] = request_id
     for name, values in ((Audit.BEFORE, before), (Audit.AFTER, after), (Audit.DETAILS, details)):
@@ -123,14 +118,6 @@ def _actor(actor: str | None, pseudonym: Pseudonymiser) -> str:
     if actor is None:
         return current_session().user or SYSTEM
     return actor if actor == SYSTEM else pseudonym_of(actor, "user", pseudonym)
-
-
-def _target(target: str, pseudonym: Pseudonymiser) -> str:
-    personal = _PERSONAL.fullmatch(target)
-    if personal is None:
-        return _Process.redactor.text(target)[:_LONGEST_TARGET]
-    kind, identifier = personal.groups()
-    return f"{kind}:{pseudonym_of(identifier, kind, pseudonym)}"
 
 
 def _send(body: bytes, trail: _Trail) -> None:

@@ -200,3 +200,22 @@ def test_every_process_of_a_forking_server_writes_its_own(server: Server) -> Non
     run(code, server.url)
     assert sorted(entry["action"] for entry in entries(server)) == ["before.fork", "in.child", "in.parent"]
     assert ask(server, "audit/verify")["whole"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("owner", "jane"), ("assignee", "jane.roe"), ("diagnosis", "cancer"), ("pw", "hunter2"), ("passwort", "geheim"),
+     ("pin", 1234), ("birthday", "1980-01-01"), ("card", 4111111111111111), ("note", "editor")],
+)  # fmt: skip
+def test_what_may_be_about_a_person_is_a_fingerprint(service: Server, name: str, value: Any) -> None:
+    otelkit.audit("user.changed", after={name: value, "role": "editor", "members": 3, "old_status": "open"})
+    after = entries(service)[0]["after"]
+    assert after.pop(name).startswith("fingerprint:")
+    assert after == {"role": "editor", "members": 3, "old_status": "open"}
+
+
+@pytest.mark.parametrize("target", ["u-17", "User:u-17", "users:u-17", "member:u-17", "project:Jane Roe", "Jane"])
+def test_whom_it_was_done_to_is_never_told_as_it_is(service: Server, target: str) -> None:
+    otelkit.audit("thing.changed", target=target)
+    told = entries(service)[0]["target"]
+    assert not any(word in told for word in ("u-17", "Jane", "Roe"))

@@ -197,3 +197,24 @@ def test_a_trail_of_thousands_is_looked_through(server: Server) -> None:
         assert server.pipeline.run(lambda connection, told=told: audit.append(connection, told)).result() == 3000
     with server.database.reading() as connection:
         assert audit.verify(connection)[0] == 6001
+
+
+def test_one_without_an_id_that_is_sent_again_is_not_another_one(client: Client) -> None:
+    bare = record(1)
+    bare = bare._replace(attributes={name: one for name, one in bare.attributes.items() if name != "log.record.uid"})
+    for _ in range(3):
+        client.send_logs([bare])
+    assert len(of_shop(client)) == 1
+
+
+def test_nobody_can_send_the_servers_own_entries(client: Client) -> None:
+    client.send_logs([record(1)._replace(resource=Resource({"service.name": "otelkit"}))])
+    told = {entry["action"] for entry in client.ask("/api/audit?service=otelkit")["entries"]}
+    assert told == {"settings.changed"}
+
+
+def test_what_was_looked_for_is_redacted_in_the_trail(client: Client) -> None:
+    assert client.get("/api/audit/export?q=ada@example.com").status == 200
+    body = json.dumps({"user": "ada@example.com", "reason": "x"}).encode()
+    assert client.request("POST", "/api/people", body, Content_Type="application/json").status == 200
+    assert b"ada@example.com" not in client.get("/api/audit").body

@@ -119,3 +119,9 @@ def test_only_the_admin_may_look() -> None:
         for token, status in ((admin, 200), (read, 403)):
             headers = {"Authorization": f"Bearer {token}", "Content_Type": "application/json"}
             assert client.request("POST", "/api/people", body, **headers).status == status
+
+
+@pytest.mark.parametrize("user", ["%", "\ud800", "--", "[email]:0123"])
+def test_odd_names_are_nobody(client: Client, user: str) -> None:
+    answer = look(client, user=user, reason="x")
+    assert (answer.status, answer.json["deeds"]) == (200, [])

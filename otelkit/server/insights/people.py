@@ -108,7 +108,10 @@ def _logs(
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
     """Give the user's log records and events, with the consent each was sent under."""
     series = schema.log_series.c
-    said = dialect_of(connection).matches(_log.id, "log_text", _WORDS.findall(user)[:_MOST_WORDS])
+    words = _WORDS.findall(user)[:_MOST_WORDS]
+    if not words:
+        return
+    said = dialect_of(connection).matches(_log.id, "log_text", words)
     query = (
         select(schema.log, series.service, series.event_name)
         .join(schema.log_series, series.id == _log.series)

@@ -88,10 +88,10 @@ def entry_of(record: LogRecord, now: int) -> Entry:
     parts = {"before": Audit.BEFORE, "after": Audit.AFTER, "details": Audit.DETAILS}
     detail = {part: read for part, name in parts.items() if (read := _read(attributes.get(name))) is not None}
     return Entry(
-        uid=text(Core.LOG_RECORD_UID) or uuid.uuid4().hex,
+        uid=text(Core.LOG_RECORD_UID) or _content(record),
         time=min(record.time or record.observed or now, 2**63 - 1),
         received=now,
-        service=_plain(service),
+        service=f"{OWN} (sent)" if service == OWN else _plain(service),  # the server's own entries are its own
         environment=_plain(environment),
         actor=text(Audit.ACTOR),
         action=text(Audit.ACTION),
@@ -212,6 +212,13 @@ def _noted(connection: Connection, key: str) -> tuple[int, bytes] | None:
 def _note(connection: Connection, key: str, number: int, digest: bytes) -> None:
     connection.execute(delete(schema.meta).where(schema.meta.c.key == key))
     connection.execute(schema.meta.insert().values(key=key, value=f"{number}:{digest.hex()}"))
+
+
+def _content(record: LogRecord) -> str:
+    """Return the same for the same record, so that one without an id that is sent again is not another one."""
+    said = (record.time, record.event_name, record.trace_id, record.span_id, sorted(record.attributes.items()))
+    whence = sorted(record.resource.attributes.items())
+    return hashlib.blake2b(repr((said, whence)).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def _read(value: object) -> Any:

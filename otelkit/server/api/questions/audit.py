@@ -42,7 +42,7 @@ async def export(context: Context, request: Request) -> Response:
     actor = "admin" if context.access.required else "local"
 
     def lines() -> Iterator[bytes]:
-        asked = dict(request.query_params)
+        asked = {name: context.redactor.text(value) for name, value in request.query_params.items()}
         context.pipeline.run(
             lambda connection: trail.note(connection, "audit.exported", actor=actor, after=asked)
         ).result()

@@ -30,7 +30,7 @@ def look(order: Order) -> Json:
         order.connection,
         "person.viewed",
         actor=caller(order),
-        target=f"user:{user}",
+        target=f"user:{order.context.redactor.text(user)}",
         after={"reason": order.context.redactor.text(reason.strip()), "found": len(found["deeds"])},
     )
     return found
@@ -43,7 +43,7 @@ def _user(order: Order, body: Json) -> str:
     if len(given) != 1 or not isinstance(given[0], str) or not 0 < len(given[0]) <= _LONGEST:
         raise BadParameterError("user", "either user, as telemetry shows it, or id, as the application knows it")
     if identifier is None:
-        return str(given[0])
+        return str(given[0]).encode("utf-8", "replace").decode()  # no database holds half a character
     if order.context.pseudonym is None:
         raise BadParameterError(
             "id",
