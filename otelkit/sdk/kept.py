@@ -15,53 +15,12 @@ __all__ = ["kept", "pseudonym_of", "target_of"]
 # What programs write, under names that mean a choice among few: no pattern tells the name of a person, an illness or a
 # password from the word of a program.
 _WORD: Final = re.compile(r"[a-z0-9][a-z0-9_./:-]*").fullmatch
-_CHOICES: Final = frozenset(
-    [
-        "access",
-        "action",
-        "category",
-        "channel",
-        "country",
-        "currency",
-        "environment",
-        "feature",
-        "flag",
-        "format",
-        "integration",
-        "kind",
-        "language",
-        "level",
-        "locale",
-        "method",
-        "mode",
-        "model",
-        "outcome",
-        "permission",
-        "phase",
-        "plan",
-        "policy",
-        "priority",
-        "provider",
-        "reason",
-        "region",
-        "result",
-        "role",
-        "route",
-        "scope",
-        "setting",
-        "severity",
-        "source",
-        "stage",
-        "state",
-        "status",
-        "step",
-        "tier",
-        "type",
-        "unit",
-        "version",
-        "visibility",
-    ]
-)
+_CHOICES: Final = frozenset({
+    "access", "action", "category", "channel", "country", "currency", "environment", "feature", "flag", "format",
+    "integration", "kind", "language", "level", "locale", "method", "mode", "model", "outcome", "permission", "phase",
+    "plan", "policy", "priority", "provider", "reason", "region", "result", "role", "route", "scope", "setting",
+    "severity", "source", "stage", "state", "status", "step", "tier", "type", "unit", "version", "visibility",
+})  # fmt: skip
 _LAST_WORD: Final = re.compile(r"[a-z]+\Z")
 _SECRET_NUMBER: Final = re.compile(
     r"(?:^|[._-])(?:pin|otp|cvv|cvc|phone|mobile|birth\w*|age|zip|postal\w*)\Z", re.IGNORECASE
