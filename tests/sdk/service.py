@@ -133,6 +133,11 @@ async def echo(socket: WebSocket) -> None:
         await socket.send_text(await socket.receive_text())
 
 
+@app.websocket("/closed/{room}")
+async def closed(socket: WebSocket, room: str) -> None:
+    await socket.close(1008)
+
+
 @app.websocket("/ws/{room}")
 async def ws(socket: WebSocket, room: str) -> None:
     await socket.accept()

@@ -7,9 +7,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -240,11 +240,29 @@ def test_every_process_of_a_service_counts_for_itself_and_a_forked_one_too(tmp_p
         assert len(named(sink, "security.responses.refused")) == 1
 
 
-def ask(address: str, path: str, source: str) -> None:
+def test_websockets_that_are_not_let_in_are_refusals(tmp_path: Path) -> None:
+    handshake = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    with OtlpSink() as sink:
+        environment = {"OTELKIT_ENDPOINT": sink.address, "OTELKIT_SECURITY_BURST": "3"}
+        with processes.service(UVICORN, tmp_path, environment) as shop:
+            assert [ask(shop.address, "closed/7", ADDRESS, handshake) for _ in range(3)] == [403, 403, 403]
+        (burst,) = named(sink, "security.responses.refused")
+        assert burst.attributes["otelkit.security.statuses.403"] == 3
+        assert tuple(burst.attributes["otelkit.security.routes"]) == ("/closed/{room}",)
+
+
+def ask(address: str, path: str, source: str, headers: Mapping[str, str] = MappingProxyType({})) -> int:
     connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=20, source_address=(source, 0))
-    connection.request("GET", f"/{path}")
-    connection.getresponse().read()
+    connection.request("GET", f"/{path}", headers=dict(headers))
+    answer = connection.getresponse()
+    answer.read()
     connection.close()
+    return answer.status
 
 
 def named(sink: OtlpSink, name: str) -> list[LogRecord]:

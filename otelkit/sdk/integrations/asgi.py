@@ -46,6 +46,7 @@ _MOST_CODES: Final = 50  # a client may send thousands of codes: beyond these th
 _codes: Final[set[int]] = set()
 _REFUSED: Final = frozenset({401, 403, 429})
 _LEAST_REFUSED: Final = 400
+_NOT_LET_IN: Final = 403  # what servers answer where an application closes a WebSocket before it was accepted
 
 # Ids, not secrets, and not the kernel's: asking it lets go of the interpreter lock, which a busy worker thread may then
 # keep for 5 ms. A generator of our own, because an application may seed the global one.
@@ -136,12 +137,17 @@ def _answering(send: Send, header: bytes, request_id: str, scope: Scope, runtime
             headers = [pair for pair in message.get("headers", ()) if pair[0].lower() != header]
             message["headers"] = [*headers, (header, value)]
             status = message.get("status", 0)
-            if status > _LEAST_REFUSED and status in _REFUSED:
-                with guard:
-                    runtime().refusals.saw(scope, status)
+            if status > _LEAST_REFUSED:
+                _note_refusal(runtime(), scope, status)
         await send(message)
 
     return answer
+
+
+def _note_refusal(runtime: Runtime, scope: Scope, status: int) -> None:
+    if status in _REFUSED:
+        with guard:
+            runtime.refusals.saw(scope, status)
 
 
 class _Connection:
@@ -187,6 +193,10 @@ class _Connection:
         elif message["type"] == "websocket.accept" and self._opened is None:
             self._opened = time.perf_counter()
             self._count(RequestMetrics.WEBSOCKETS, 1)
+        elif message["type"] == "websocket.close" and self._opened is None:
+            _note_refusal(self._runtime, self._scope, _NOT_LET_IN)
+        elif message["type"] == "websocket.http.response.start":
+            _note_refusal(self._runtime, self._scope, message.get("status", 0))
 
     def _count(self, metric: MetricDef, value: float, extra: dict[str, Any] | None = None) -> None:
         with guard:
