@@ -35,8 +35,8 @@ def security_event(
         user: id of the user it is about, recorded as pseudonym; default the session's.
         outcome: ``success``, ``failure`` or ``unknown``, where it is not what the kind says.
         reason: why, in a word that your program writes (``wrong_password``).
-        details: anything else that belongs to it. Numbers, flags and words that programs write are kept; of all other
-            text a fingerprint is.
+        details: anything else that belongs to it, treated as :func:`otelkit.audit` treats values: numbers, flags, and
+            words under names that mean a choice (``role``, ``method``) are kept, of all else a fingerprint is.
     """
     if _ALARMS not in sys.modules:
         return False
