@@ -27,6 +27,9 @@ _SYSTEM: Final = "arq"
 _RECORD: Final = "otelkit"  # beside arq's own one-letter keys
 _LOOKED_AT: Final = 1000  # jobs of a queue that are asked whether they run already
 _carrier: ContextVar[Mapping[str, Any] | None] = ContextVar("otelkit-arq-carrier", default=None)
+_picked_up: ContextVar[float] = ContextVar(
+    "otelkit-arq-picked-up", default=0.0
+)  # before arq's clock for a timeout starts
 
 
 def install() -> None:
@@ -50,6 +53,7 @@ def _read(original: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -
     read = kwargs.get("deserializer") or pickle.loads
 
     def remembering(raw: bytes) -> Any:
+        _picked_up.set(time.monotonic())
         data = read(raw)
         told = data.get(_RECORD) if isinstance(data, dict) else None
         _carrier.set(told if isinstance(told, dict) else None)
@@ -92,7 +96,6 @@ def _traced(worker: Any, name: str, function: Any) -> Callable[..., Any]:
     @functools.wraps(call)
     async def traced(context: Mapping[Any, Any], *args: Any, **kwargs: Any) -> Any:
         step = begin_run(_run_of(worker, name, context), call)
-        began = time.monotonic()
         try:
             result = await call(context, *args, **kwargs)
         except arq.worker.Retry as error:
@@ -100,7 +103,7 @@ def _traced(worker: Any, name: str, function: Any) -> Callable[..., Any]:
             raise
         except asyncio.CancelledError as error:
             timeout = worker.job_timeout_s if function.timeout_s is None else function.timeout_s
-            timed_out = timeout is not None and time.monotonic() - began >= timeout
+            timed_out = timeout is not None and time.monotonic() - _picked_up.get() >= timeout
             end_run(step, TimeoutError(f"longer than {timeout:g} s") if timed_out else error)
             raise
         except BaseException as error:
