@@ -108,7 +108,7 @@ def fingerprint_of(kind: str, message: str, stacktrace: str = "") -> str:
     """Return 16 characters that are the same for the same error: ``e`` and hex digits, so that no digits are a card's.
 
     Args:
-        kind: the exception's type, with its module.
+        kind: the exception's type, with or without its module: OpenTelemetry's spans write it, its log records do not.
         message: what it says; counts only where there is no stack, and without its values.
         stacktrace: the traceback's text.
     """
@@ -116,11 +116,12 @@ def fingerprint_of(kind: str, message: str, stacktrace: str = "") -> str:
 
 
 def _fingerprint(kind: str, message: str, stacktrace: str, chain: Sequence[Raised]) -> str:
+    kind = (kind or (chain[-1].type if chain else "")).rpartition(".")[2]
     if not chain:
         where = elsewhere(stacktrace) if stacktrace else ""
         return _digest(kind, *([steady(where)] if where else ["", _words(message)]))
     main = chain[-1]
-    parts = [kind or main.type, _whereabouts(main) or _words(message or main.message)]
+    parts = [kind, _whereabouts(main) or _words(message or main.message)]
     # The members of a group come in any order.
     members = sorted({(raised.type, _whereabouts(raised)) for raised in chain[:-1] if raised.link == "member"})
     causes = [(raised.type, _whereabouts(raised)) for raised in chain[:-1] if raised.link != "member"]

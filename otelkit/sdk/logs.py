@@ -28,6 +28,7 @@ from otelkit.model import Attributes
 from otelkit.sdk.context import current_request_id, current_session
 from otelkit.sdk.guard import guard, safe_text
 from otelkit.sdk.integrations import structlog
+from otelkit.sdk.library_lines import as_taken
 from otelkit.sdk.origins import origin_of
 from otelkit.sdk.reports import report_log
 from otelkit.semconv.attributes import Core, GenAI, Otelkit
@@ -35,12 +36,6 @@ from otelkit.settings import Settings
 
 __all__ = ["JsonFormatter", "LogCapture", "SharedRotatingFileHandler"]
 
-# Our own lines would loop; access logs say what the request's span says already, query strings included; database
-# clients that are told to speak write statements with their values, and spans say them without.
-_NOT_TAKEN: Final = (
-    *("otelkit.", "opentelemetry.", "uvicorn.access.", "gunicorn.access.", "hypercorn.access."),
-    *("sqlalchemy.engine.", "aiosqlite.", "django.db.backends."),
-)
 _LONGEST: Final = 66_560  # characters of a text that waits; a little more than redaction keeps, which cuts at a word
 _CUT: Final = " …[cut]"
 _DEEPEST: Final = 16  # levels of a field
@@ -112,17 +107,18 @@ class LogCapture:
 
     def take(self, record: logging.LogRecord) -> None:
         """Take one record: export it, write it; never raises and never loops."""
-        if record.levelno < self._level or f"{record.name}.".startswith(_NOT_TAKEN):
+        taken = as_taken(record) if record.levelno >= self._level else None
+        if taken is None:
             return
         if getattr(self._inside, "busy", False) or otel_context.get_value(_SUPPRESS_INSTRUMENTATION_KEY):
             return  # a record made while a record is taken, or by our own exporter
         self._inside.busy = True
         try:
             with guard:
-                report_log(record, _emit(record))
+                report_log(taken, _emit(taken))
             for handler in self._handlers:
                 with guard:
-                    handler.handle(record)
+                    handler.handle(taken)
         finally:
             self._inside.busy = False
 

@@ -361,7 +361,7 @@ class Settings:
     queue_seconds: float = _option(
         "OTELKIT_QUEUE_SECONDS",
         default=15.0,
-        parse=Number(0, 3600),
+        parse=Number(1, 3600, zero=True),
         group="Metrics",
         meaning="Seconds between looks at the queues of Celery, RQ and arq (length, age of the oldest); 0: never.",
     )

@@ -43,20 +43,23 @@ class Number:
     low: float
     high: float = math.inf
     scale: float = 1.0
+    zero: bool = False  # allowed below ``low``, where it is "off"
 
     def __call__(self, text: str) -> float:
         allowed = f"a number from {self.low:.12g}" + (f" to {self.high:.12g}" if self.high < math.inf else " up")
+        allowed += ", or 0" if self.zero else ""
         try:
             value = float(text)
         except ValueError:
             raise ValueError(allowed) from None
-        if not self.low <= value <= self.high or math.isinf(value):  # false for NaN too
+        within = self.low <= value <= self.high or (self.zero and value == 0)  # false for NaN too
+        if not within or math.isinf(value):
             raise ValueError(allowed)
         return value * self.scale
 
     def in_code(self) -> Number:
         """The same for an argument, which is in the field's unit."""
-        return Number(self.low * self.scale, self.high * self.scale)
+        return Number(self.low * self.scale, self.high * self.scale, zero=self.zero)
 
 
 def integer(low: int, high: int | None = None) -> Parser:

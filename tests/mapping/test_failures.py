@@ -281,6 +281,13 @@ def test_a_span_and_the_log_of_the_same_exception_say_the_same(tmp_path: Path) -
     assert stamp_span(stamp_span(plain)) == stamp_span(plain)
 
 
+def test_with_or_without_its_module_it_is_the_same_error(tmp_path: Path) -> None:
+    stack = raised(lambda: module(tmp_path).find(101))[2]
+    for rest in ((stack,), ("at load (/srv/app.js:1:5)",), ("",)):
+        assert fingerprint_of("shop.errors.Late", "late", *rest) == fingerprint_of("Late", "late", *rest)
+    assert fingerprint_of("shop.errors.Late", "late", stack) != fingerprint_of("shop.errors.Lost", "late", stack)
+
+
 def test_what_is_no_error_is_left_alone() -> None:
     quiet = Span(bytes(16), bytes(8), b"", "GET /", SpanKind.SERVER, 0, 1, events=(SpanEvent("chunk", 1),))
     assert stamp_span(quiet) is quiet

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from otelkit.testing.otlp_sink import Answer, OtlpSink
@@ -114,6 +115,19 @@ def test_websockets_are_counted(shop: processes.Service, sink: OtlpSink) -> None
     assert disconnect.attributes == {"http.route": "/ws/{room}", "websocket.close.code": 4000}
     (now,) = sink.latest("otelkit.websocket.connections")
     assert now.value == 0
+
+
+def test_addresses_of_websockets_are_in_no_record(sink: OtlpSink, tmp_path: Path) -> None:
+    talking = [*UVICORN[:-1], "info"]
+    with processes.service(talking, tmp_path, {"OTELKIT_ENDPOINT": sink.address}) as shop:
+        _websocket_hello(shop.address)
+        with pytest.raises(InvalidStatus), connect(f"{shop.address.replace('http://', 'ws://')}/nowhere?who=blue"):
+            pass
+        assert shop.waits_to_say("403")
+        shop.get("/flush")
+    bodies = [str(record.body) for record in sink.logs if record.scope.name == "uvicorn.error"]
+    assert any("connection open" in body for body in bodies), "its other lines are taken"
+    assert not any("WebSocket" in body or "blue" in body for body in bodies)
 
 
 def test_messages_duration_and_the_clients_own_code(shop: processes.Service, sink: OtlpSink) -> None:

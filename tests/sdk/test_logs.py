@@ -221,6 +221,46 @@ def test_no_recursion_and_no_access_lines(capture: LogCapture) -> None:
     assert "not ours to take" not in bodies
 
 
+@pytest.mark.parametrize(
+    ("logger", "level", "template", "arguments"),
+    [
+        ("uvicorn.error", "info", '%s - "WebSocket %s" [accepted]', ("127.0.0.1:1", "/ws/Jane?t=Jane")),
+        ("uvicorn.error", "info", '%s - "WebSocket %s" 403', ("127.0.0.1:1", "/ws/Jane?t=Jane")),
+        ("rq.worker", "info", "Worker %s: %s: %s (%s)", ("w1", "orders", "tasks.greet('Jane')", "job-1")),
+        ("rq.worker", "info", "Successfully completed %s job in %ss on worker %s", ("greet('Jane')", 1, "w1")),
+        ("arq.worker", "info", "%6.2fs → %s(%s)%s", (0.1, "job-1:greet", "'Jane'", "")),
+        ("arq.worker", "info", "%6.2fs ← %s ● %s", (0.1, "job-1:greet", "'hello Jane'")),
+        ("celery.worker.strategy", "info", "Task %(name)s[%(id)s] received", ({"name": "Jane", "id": 1},)),
+        ("celery.pool", "warning", "TaskPool: Apply %s (args:%s kwargs:%s)", ("f", "('Jane',)", "{}")),
+    ],
+)
+def test_lines_of_libraries_with_addresses_and_calls_are_not_taken(
+    capture: LogCapture, log_file: Path, logger: str, level: str, template: str, arguments: tuple[str, ...]
+) -> None:
+    getattr(logging.getLogger(logger), level)(template, *arguments)
+    logging.getLogger(logger).warning("other lines are")
+    assert [record.body for record in exported()] == ["other lines are"]
+    assert "Jane" not in log_file.read_text()
+
+
+def test_arguments_of_failed_jobs_are_left_out(capture: LogCapture, log_file: Path) -> None:
+    call = {"func": "tasks.greet", "arguments": ("Jane",), "kwargs": {"who": "Jane"}}
+    logging.getLogger("rq.worker").error("job %s: exception raised", "job-1", extra=call)
+    logging.getLogger("shop").error("of an application", extra={"arguments": "its own", "data": "its own"})
+    job, own = exported()
+    assert (job.attributes["func"], job.attributes.keys() & {"arguments", "kwargs"}) == ("tasks.greet", set())
+    assert (own.attributes["arguments"], own.attributes["data"]) == ("its own", "its own")
+    assert "Jane" not in log_file.read_text()
+
+
+def test_what_celery_cannot_read_is_not_written_out(capture: LogCapture, log_file: Path) -> None:
+    template = "\nReceived unregistered task of type %s.\n\nThe full contents of the message body was:\n%s\n"
+    logging.getLogger("celery.worker.consumer.consumer").error(template, "shop.gone", "[['Jane'], {}]")
+    (record,) = exported()
+    assert record.body == "Received unregistered task of type %s."
+    assert "Jane" not in log_file.read_text()
+
+
 def test_wrong_arguments_keep_the_words(capture: LogCapture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logging, "raiseExceptions", False)
     logging.getLogger("shop").warning("%d things", "many")

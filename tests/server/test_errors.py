@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import secrets
 import time
 import traceback
@@ -101,6 +102,41 @@ def test_what_a_web_server_logs_of_it_outside_of_the_trace_is_not_another_one(cl
     alone = LogRecord(time.time_ns(), 0, 17, "ERROR", "Exception in ASGI", raised(1), resource=SERVICE)
     client.send_logs([alone])
     assert groups(client)[0]["count"] == 3, "long after any trace it is one of its own"
+
+
+def test_what_a_web_server_says_again_is_paired_one_to_one_in_any_order(client: Client) -> None:
+    now = time.time_ns()
+    steps: list[tuple[str, Any]] = [("span", failing(1, base=now - number * 100 * MS)) for number in (80, 81, 82)]
+    traced = [span.end for _, span in steps]
+    told = [*(end + (5 + 7 * place) * MS for place, end in enumerate(traced)), traced[-1] - 5 * MS, now - 90_000 * MS]
+    steps += [("log", said_outside("uvicorn.error", at)) for at in told]
+    for round_ in range(6):
+        service = Resource({"service.name": f"s{round_}"})
+        mixed = list(steps)
+        random.Random(round_).shuffle(mixed)
+        for what, one in mixed if round_ else steps:
+            fresh = one._replace(resource=service)
+            if what == "span":
+                client.send([fresh._replace(trace_id=secrets.token_bytes(16), span_id=secrets.token_bytes(8))])
+            else:
+                client.send_logs([fresh])
+        (group,) = groups(client, f"range=1h&service=s{round_}")
+        assert (group["count"], group["total"], sum(group["series"])) == (5, 5, 5), f"order {round_}"
+
+
+def test_only_web_servers_say_twice_what_a_trace_tells(client: Client) -> None:
+    for number, order in enumerate(("first", "last")):
+        service = Resource({"service.name": f"worker{number}"})
+        span = failing(1, base=time.time_ns() - 30_000 * MS, resource=service)
+        logs = [said_outside("jobs", span.end + at * MS)._replace(resource=service) for at in range(1, 6)]
+        steps = [lambda span=span: client.send([span]), lambda logs=logs: client.send_logs(logs)]
+        for step in steps if order == "first" else reversed(steps):
+            step()
+        assert [group["count"] for group in groups(client, f"range=1h&service=worker{number}")] == [6]
+
+
+def said_outside(logger: str, at: int) -> LogRecord:
+    return LogRecord(at, 0, 17, "ERROR", f"Exception at {at}", raised(1), resource=SERVICE, scope=Scope(logger))
 
 
 def test_what_is_sent_again_changes_nothing(client: Client) -> None:

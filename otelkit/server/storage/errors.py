@@ -7,10 +7,11 @@ record, so that it can be searched for and alerted on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import Connection, Row, delete, func, or_, select, update
 
 from otelkit.mapping.failures import Failure, where_of
 from otelkit.model import LogRecord, Resource, Scope
@@ -30,6 +31,7 @@ _TITLE: Final = 200
 _HOUR_NS: Final = schema.HOUR * 1_000_000_000
 _WARN: Final = 13
 _AFTER_NS: Final = 2 * 10**9  # so soon a web server logs what a request ended by
+_MOST_NEAR: Final = 10_000
 _group, _event = schema.error_group.c, schema.error_event.c
 
 
@@ -45,10 +47,26 @@ class Occurrence(NamedTuple):
     span_id: bytes | None
     time: int
     user: str | None
+    by_server: bool = False
 
     @property
     def whose(self) -> tuple[str, str, str]:
         return self.service, self.environment, self.failure.fingerprint
+
+
+class _Event(NamedTuple):
+    """A row of ``error_event``."""
+
+    occurrence: bytes
+    error: int
+    time: int
+    traced: int
+    span_id: bytes | None
+    unhandled: int
+    user: str | None
+    by_server: int
+    echo: bytes | None = None
+    echo_time: int | None = None
 
 
 class ErrorWriter:
@@ -66,37 +84,33 @@ class ErrorWriter:
         found = _together(self._bounded(connection, list(occurrences)), now)
         groups = self._groups(connection, found)
         events = _stored(connection, {one.key for one in found.values()})
-        news: list[LogRecord] = []
-        hours: dict[tuple[int, int], int] = {}
-        rows: list[tuple[Any, ...]] = []
-        twice = _SaidTwice(connection)
+        fresh: dict[int, dict[bytes, Occurrence]] = {}
+        changed: set[int] = set()
         for one in sorted(found.values(), key=lambda one: one.time):
             group = groups[one.whose]
             before = events.get((one.key, group["id"]))
-            if before is None and (other := twice.find(one, group["id"])) is not None:
-                if not one.traced:
-                    continue
-                rows = [row for row in rows if row[:2] != other]
-                _forget(connection, other)
-                rows.append((one.key, group["id"], one.time, 1, one.span_id, _unhandled(one), one.user))
-                group["unhandled"] += _unhandled(one)
-            elif before is None:
-                news.extend(_take_in(group, one))
-                hour = (one.time // _HOUR_NS * schema.HOUR, group["id"])
-                hours[hour] = hours.get(hour, 0) + 1
-                rows.append((one.key, group["id"], one.time, int(one.traced), one.span_id, _unhandled(one), one.user))
-                twice.add(rows[-1])
+            if before is None:
+                fresh.setdefault(group["id"], {})[one.key] = one
             elif one.failure.unhandled and not before.unhandled:
                 group["unhandled"] += 1
-                rows.append((one.key, group["id"], *before[2:5], 1, before.user or one.user))
-        changed = {row[1] for row in rows}
+                changed.add(group["id"])
+                _now_unhandled(connection, before, before.user or one.user)
+        news: list[LogRecord] = []
+        hours: Counter[tuple[int, int]] = Counter()
+        rows: list[_Event] = []
+        by_id = {group["id"]: group for group in groups.values()}
+        for number, ones in fresh.items():
+            settled = _settled(connection, [_event_of(one, number) for one in ones.values()])
+            rows.extend(settled.rows)
+            news.extend(_count(by_id[number], settled, ones, hours))
+        changed.update(row.error for row in rows)
         names = [column.name for column in schema.error_group.columns]
         self._insert_groups(
-            connection, [tuple(group[name] for name in names) for group in groups.values() if group["id"] in changed]
+            connection, [tuple(group[name] for name in names) for group in by_id.values() if group["id"] in changed]
         )
         self._insert_events(connection, rows)
-        self._add_hours(connection, [(*hour, count) for hour, count in hours.items()])
-        return news
+        self._add_hours(connection, [(*hour, count) for hour, count in hours.items() if count])
+        return sorted(news, key=lambda record: record.time)
 
     def _bounded(self, connection: Connection, occurrences: list[Occurrence]) -> list[Occurrence]:
         """Put together what would be one group too many."""
@@ -181,39 +195,102 @@ def _stored(connection: Connection, keys: set[bytes]) -> dict[tuple[bytes, int],
     return found
 
 
-class _SaidTwice:
-    """Finds the same exception told elsewhere: in a trace, and right after by a web server that knows of none."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._rows: dict[tuple[int, bool], list[tuple[Any, ...]]] = {}
-        self._stored: dict[tuple[int, bool], bool] = {}
-
-    def add(self, row: tuple[Any, ...]) -> None:
-        """Note a row of this transaction."""
-        self._rows.setdefault((row[1], bool(row[3])), []).append(row)
-
-    def find(self, one: Occurrence, group: int) -> tuple[bytes, int] | None:
-        """Return the key of the other telling, None where there is none."""
-        if not one.failure.type:
-            return None
-        low, high = (one.time, one.time + _AFTER_NS) if one.traced else (one.time - _AFTER_NS, one.time)
-        for row in self._rows.get((group, not one.traced), ()):
-            if low <= row[2] <= high:
-                return row[0], group
-        others = select(_event.occurrence).where(_event.error == group, _event.traced == int(not one.traced)).limit(1)
-        kind = (group, one.traced)
-        if kind not in self._stored:
-            self._stored[kind] = self._connection.execute(others).first() is not None
-        if not self._stored[kind]:
-            return None
-        found = self._connection.execute(others.where(_event.time.between(low, high))).scalar()
-        return (bytes(found), group) if found is not None else None
+# --- said twice: in a trace, and right after by a web server that knows of none --------------------------------------
 
 
-def _forget(connection: Connection, event: tuple[bytes, int]) -> None:
-    where = (_event.occurrence == event[0], _event.error == event[1])
-    connection.execute(delete(schema.error_event).where(*where))
+class _Settled(NamedTuple):
+    """What becomes of a group's rows when some are added."""
+
+    rows: list[_Event]  # to be written
+    more: list[_Event]  # of these, what was none before
+    gone: list[_Event]  # what was one
+
+
+def _settled(connection: Connection, fresh: Sequence[_Event]) -> _Settled:
+    """Pair all that was said near to ``fresh``, of one group, anew: so the order in which it came does not matter."""
+    stored = {event.occurrence: event for event in _near(connection, fresh)}
+    echoes = [_echo_of(event) for event in stored.values() if event.echo is not None]
+    events = {**stored, **{event.occurrence: event for event in (*echoes, *fresh)}}
+    echo = _echoes(events.values())
+    again = {event.occurrence for event in echo.values()}
+    after = {key: _with_echo(event, echo.get(key)) for key, event in events.items() if key not in again}
+    gone = [event for key, event in stored.items() if key not in after]
+    for event in gone:
+        where = (_event.occurrence == event.occurrence, _event.error == event.error)
+        connection.execute(delete(schema.error_event).where(*where))
+    return _Settled(
+        [event for key, event in after.items() if stored.get(key) != event],
+        [event for key, event in after.items() if key not in stored],
+        gone,
+    )
+
+
+def _echoes(events: Iterable[_Event]) -> dict[bytes, _Event]:
+    """Return what a web server said again, by the key of the trace in which it was said shortly before, one to one."""
+    open_ones: list[_Event] = []
+    found = {}
+    for event in sorted(events, key=lambda event: (event.time, not event.traced)):
+        if event.traced:
+            open_ones.append(event)
+        elif event.by_server and open_ones and event.time - open_ones[-1].time <= _AFTER_NS:
+            found[open_ones.pop().occurrence] = event
+    return found
+
+
+def _near(connection: Connection, fresh: Sequence[_Event]) -> list[_Event]:
+    """Return the stored rows that pairing may change, nothing where no web server said anything."""
+    low, high = fresh[0].time - 2 * _AFTER_NS, fresh[-1].time + 2 * _AFTER_NS
+    here = select(schema.error_event).where(_event.error == fresh[0].error, _event.time.between(low, high))
+    said = here.where(or_(_event.by_server == 1, _event.echo.is_not(None))).limit(1)
+    if not any(event.by_server for event in fresh) and connection.execute(said).first() is None:
+        return []
+    pairing = here.where(or_(_event.by_server == 1, _event.traced == 1)).order_by(_event.time.desc()).limit(_MOST_NEAR)
+    return [_Event(*row) for row in connection.execute(pairing)]
+
+
+def _event_of(one: Occurrence, group: int) -> _Event:
+    by_server = int(one.by_server and bool(one.failure.type))
+    return _Event(one.key, group, one.time, int(one.traced), one.span_id, _unhandled(one), one.user, by_server)
+
+
+def _echo_of(event: _Event) -> _Event:
+    """Return the row that a record would have which was paired with a traced one."""
+    return _Event(event.echo or b"", event.error, event.echo_time or 0, 0, None, 0, None, 1)
+
+
+def _with_echo(event: _Event, echo: _Event | None) -> _Event:
+    return event._replace(echo=echo and echo.occurrence, echo_time=echo and echo.time)
+
+
+def _now_unhandled(connection: Connection, event: Row[Any], user: str | None) -> None:
+    change = update(schema.error_event).where(_event.occurrence == event.occurrence, _event.error == event.error)
+    connection.execute(change.values(unhandled=1, user=user))
+
+
+# --- groups ----------------------------------------------------------------------------------------------------------
+
+
+def _count(
+    group: dict[str, Any], settled: _Settled, fresh: Mapping[bytes, Occurrence], hours: Counter[tuple[int, int]]
+) -> list[LogRecord]:
+    """Count in its group and hours what became of it, and return what is news about it."""
+    news: list[LogRecord] = []
+    for event in settled.more:
+        one = fresh.get(event.occurrence)
+        if one is not None:
+            news.extend(_take_in(group, one))
+        else:
+            group["count"] += 1
+        hours[_hour_of(event)] += 1
+    for event in settled.gone:
+        group["count"] -= 1
+        group["unhandled"] -= event.unhandled
+        hours[_hour_of(event)] -= 1
+    return news
+
+
+def _hour_of(event: _Event) -> tuple[int, int]:
+    return event.time // _HOUR_NS * schema.HOUR, event.error
 
 
 def _take_in(group: dict[str, Any], one: Occurrence) -> Sequence[LogRecord]:

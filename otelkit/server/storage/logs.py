@@ -29,6 +29,10 @@ _MAX_BODY: Final = 16_384
 _MAX_INDEXED: Final = 4_096
 _LAST_NANOSECOND: Final = 2**63 - 1
 _SEVERE: Final = 17
+_WEB_SERVERS: Final = (  # whose records of what a request ended by are made outside of its trace
+    *("uvicorn.error.", "hypercorn.error.", "gunicorn.error.", "daphne.", "granian.", "_granian."),
+    *("waitress.", "werkzeug.", "aiohttp.server.", "tornado.application.", "sanic.error."),
+)
 SEVERITIES: Final = ("trace", "debug", "info", "warn", "error", "fatal")
 
 
@@ -104,9 +108,10 @@ def _note_error(record: LogRecord, uid: bytes, time: int, key: tuple[str, str, s
     failure = failure_of_log(record)
     if failure is not None:
         user, version = who(record.attributes).user, version_of(record.resource)
-        own = record.trace_id or uid
+        own, traced = record.trace_id or uid, bool(record.trace_id)
+        by_server = not traced and f"{record.scope.name}.".startswith(_WEB_SERVERS)
         sums.errors.append(
-            Occurrence(*key[:2], version, failure, own, bool(record.trace_id), record.span_id or None, time, user)
+            Occurrence(*key[:2], version, failure, own, traced, record.span_id or None, time, user, by_server)
         )
 
 

@@ -350,6 +350,9 @@ error_event = Table(
     Column("span_id", LargeBinary),
     Column("unhandled", SmallInteger, nullable=False),
     Column("user", Text),
+    Column("by_server", SmallInteger, nullable=False),  # said by a web server outside of any trace
+    Column("echo", LargeBinary),  # of a traced one: the record by which the web server said it again, which has no row
+    Column("echo_time", BigInteger),
     sqlite_with_rowid=False,
 )
 Index("error_event_time", error_event.c.time, error_event.c.error)

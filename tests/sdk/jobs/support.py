@@ -25,7 +25,7 @@ def environment(sink: OtlpSink, broker: str) -> dict[str, str]:
         "OTEL_EXPORTER_OTLP_ENDPOINT": sink.address,
         "OTELKIT_FLUSH_SECONDS": "0.05",
         "OTEL_METRIC_EXPORT_INTERVAL": "200",
-        "OTELKIT_QUEUE_SECONDS": "0.2",
+        "OTELKIT_QUEUE_SECONDS": "1",
         "OTELKIT_SERVICE": "shop",
         "PYTHONUNBUFFERED": "1",
     }

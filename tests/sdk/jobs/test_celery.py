@@ -105,6 +105,17 @@ def test_failure_retries_and_their_figures(celery: Running, sink: OtlpSink, send
     assert total(sink, "otelkit.job.failures", error_type="ValueError") == 1
 
 
+def test_no_record_carries_arguments_or_results(celery: Running, sink: OtlpSink, send: Send) -> None:
+    send("t.add.delay('Roe', 'witz').get(timeout=20)\nt.fail.delay('Janinek', )")
+    eventually(lambda: "Roewitz" in celery.output and "raised unexpected" in celery.output, celery)
+    eventually(lambda: any(record.scope.name == "celery.app.trace" for record in sink.logs))
+    (failed,) = [record for record in sink.logs if record.scope.name == "celery.app.trace"]
+    assert failed.attributes["exception.type"] == "ValueError"
+    assert "celery_tasks.fail" in str(failed.body)
+    assert "data" not in failed.attributes
+    assert not any("Roe" in f"{record.body}{dict(record.attributes)}" for record in sink.logs)
+
+
 def test_a_killed_process_is_a_failed_run(celery: Running, sink: OtlpSink, send: Send) -> None:
     trace_id, _ = send("t.die.delay()")
     eventually(lambda: runs(sink, "celery_tasks.die"), celery)
