@@ -51,9 +51,16 @@ _COMMAND: Final = re.compile(r"\s*([A-Za-z][A-Za-z_.]{0,30})(?:[ ]([A-Za-z]{2,20
 _PLAIN_OPERATION: Final = re.compile(r"[A-Za-z][\w.]{0,60}")
 _DISTANCE: Final = re.compile(r"\bORDER BY\b.*(?:<->|<=>|<\#>|<\+>)", re.IGNORECASE | re.DOTALL)
 _MOST_COMMANDS: Final = 8
+_NAMELESS: Final = "other_sql"  # for a statement that comes without its product, when it is SQL beyond doubt:
+_CERTAIN: Final = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"})  # with a table
 
 _TEXTS: Final = (Database.QUERY_TEXT, Database.LEGACY_STATEMENT)
-_VALUES: Final = (Database.LEGACY_PARAMETERS, Database.PARAMETER, Database.REDIS_SEARCH, Database.REDIS_INDEX)
+# Any of them makes a span a database's. Every span is asked, so these are names of their own.
+_SYSTEM, _OLD_SYSTEM, _TEXT, _OLD_TEXT = Core.DB_SYSTEM, Core.LEGACY_DB_SYSTEM, *_TEXTS
+_VALUES: Final = (
+    *(Database.LEGACY_PARAMETERS, Database.LEGACY_SQL_PARAMETERS, Database.PARAMETER, Database.VECTOR_QUERY),
+    *(Database.REDIS_SEARCH, Database.REDIS_INDEX),
+)
 _RENAMED: Final = {
     Core.LEGACY_DB_SYSTEM: Core.DB_SYSTEM,
     Database.LEGACY_OPERATION: Database.OPERATION,
@@ -78,7 +85,7 @@ def is_call(span: Span) -> bool:
 def normalise(span: Span) -> Span:
     """Return a database span in the names of today and without values, any other span as it is. Idempotent."""
     attributes = span.attributes
-    if Core.DB_SYSTEM not in attributes and Core.LEGACY_DB_SYSTEM not in attributes:
+    if not (_SYSTEM in attributes or _OLD_SYSTEM in attributes or _TEXT in attributes or _OLD_TEXT in attributes):
         return span
     product = system(attributes)
     told = _told(attributes, product)
@@ -86,11 +93,11 @@ def normalise(span: Span) -> Span:
     for old, new in _RENAMED.items():
         if old in attributes:
             kept.setdefault(new, attributes[old])
-    changed: dict[str, AttributeValue] = {**kept, **told, Core.DB_SYSTEM: product}
+    changed: dict[str, AttributeValue] = {**kept, **({Core.DB_SYSTEM: product} if product else {}), **told}
     operation = changed.get(Database.OPERATION)
     if not isinstance(operation, str) or not _PLAIN_OPERATION.fullmatch(operation.replace(" ", ".")):
         changed.pop(Database.OPERATION, None)
-    name = told.get(Database.QUERY_SUMMARY) or (product if _spoken(attributes) else span.name)
+    name = told.get(Database.QUERY_SUMMARY) or ((product or "db") if _spoken(attributes) else span.name)
     return _without_messages(span._replace(name=str(name), attributes=changed))
 
 
@@ -104,11 +111,14 @@ def _told(attributes: Attributes, product: str) -> Mapping[str, AttributeValue]:
     text = next((attributes[key] for key in _TEXTS if attributes.get(key)), "")
     if product in _COMMANDS:
         return _commands(attributes, str(text))
-    if product not in _SQL or not isinstance(text, str) or not text:
+    if (product and product not in _SQL) or not isinstance(text, str) or not text:
         return {}
-    read = read_statement(text, product)
+    read = read_statement(text, product or _NAMELESS)
+    if not product and not (read.table and read.operation in _CERTAIN):
+        return {}
     told: dict[str, AttributeValue] = {
         Database.QUERY_TEXT: read.text,
+        Core.DB_SYSTEM: product or _NAMELESS,
         Database.QUERY_SUMMARY: read.summary or product,
         Otelkit.DB_FINGERPRINT: read.fingerprint,
     }

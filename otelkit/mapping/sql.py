@@ -27,6 +27,8 @@ _NAMES_IN_QUOTES: Final = frozenset(
 _BACKSLASHES: Final = frozenset(
     {"mysql", "mariadb", "clickhouse", "bigquery", "gcp.bigquery", "spark", "hive", "databricks"}
 )
+_TRIPLE_QUOTES: Final = frozenset({"bigquery", "gcp.bigquery"})
+_UNKNOWN: Final = frozenset({"", "other_sql"})
 _NO_HASH_COMMENT: Final = _NAMES_IN_QUOTES | {"mssql", "microsoft.sql_server", "sqlite", "cassandra"}
 
 _TOKEN: Final = re.compile(
@@ -34,11 +36,11 @@ _TOKEN: Final = re.compile(
       (?P<space>\s+)
     | (?P<line>--[^\n]*)
     | (?P<block>/\*)
-    | (?P<oracle>[nN]?[qQ]'(?:\[.*?\]|\{.*?\}|\(.*?\)|<.*?>|(?P<delimiter>[^\s\w\[{(<']).*?(?P=delimiter))')
+    | (?P<oracle>[nN]?[qQ]'(?:\[.*?\]|\{.*?\}|\(.*?\)|<.*?>|(?P<delimiter>[^\s\[{(<]).*?(?P=delimiter))')
     | (?P<escaped>[eE]'(?:[^'\\]|\\.|'')*')
     | (?P<string>(?:[nNbBxXrR]|[uU]&|_\w{1,20})?'(?:[^']|'')*')
     | (?P<dollar>\$(?P<tag>(?:[A-Za-z_]\w*)?)\$.*?\$(?P=tag)\$)
-    | (?P<open>\$(?:[A-Za-z_]\w*)?\$|[nN]?[qQ]'(?=[^\w\s]))
+    | (?P<open>\$(?:[A-Za-z_]\w*)?\$|[nN]?[qQ]'(?=\S))
     | (?P<double>(?:[uU]&)?"(?:[^"]|"")*")
     | (?P<backtick>`(?:[^`]|``)*`)
     | (?P<uuid>[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})
@@ -51,6 +53,7 @@ _TOKEN: Final = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_TRIPLE: Final = re.compile(r"""(?s)[bBrR]{0,2}(?P<quotes>\'{3}|"{3})(?:\\.|[^\\])*?(?:(?P=quotes)|\\?\Z)""")
 _VALUES: Final = frozenset({"oracle", "escaped", "dollar", "uuid", "number", "parameter"})
 _COMMENT_SIGN: Final = re.compile(r"/\*|\*/")
 _CAST: Final = re.compile(
@@ -94,6 +97,8 @@ _NO_TABLE: Final = frozenset(
     {"SELECT", "SET", "VALUES", "WHERE", "OF", "NOWAIT", "SKIP", "DISTINCT", "UNNEST", "STDIN"}
 )
 _FROM_INSIDE: Final = frozenset({"EXTRACT", "SUBSTRING", "TRIM", "OVERLAY", "POSITION"})
+_SETTERS: Final = frozenset({"SET", "PRAGMA", "ALTER", "EXEC", "EXECUTE", "FORMAT", "IDENTIFIED"})
+_HAVE_SETTINGS: Final = frozenset({"SESSION", "SYSTEM", "ROLE", "USER", "LOGIN", "DATABASE"})
 _STRICT_AFTER: Final = _BEFORE_TABLE | {"AS", "ONLY", "EXISTS", "."}
 
 
@@ -130,7 +135,8 @@ def read_statement(statement: str, system: str = "") -> Statement:
     operation = _operation(tokens)
     if operation not in _STATEMENTS:  # no statement that is known: any of its words may be a value
         tokens, operation = tokens and ["?"], ""
-    text = _written(_without_settings(tokens, operation))
+    tokens = _without_settings(tokens)
+    text = _written(tokens)
     if len(statement) > _LONGEST or len(text) > _LONGEST_TEXT:
         text = text[:_LONGEST_TEXT].rpartition(" ")[0] + " …"
     digest = blake2b(text.upper().encode("utf-8", "replace"), digest_size=8).hexdigest()
@@ -141,6 +147,11 @@ def _tokens(statement: str, system: str) -> Iterator[str]:
     """Words, signs and ``?``; what cannot be told from a value ends the statement."""
     at, before = 0, ""
     while at < len(statement):
+        triple = _triple(statement, at, system)
+        if triple is not None:
+            yield "?"
+            at, before = triple, "?"
+            continue
         match = _TOKEN.match(statement, at)
         if match is None:
             return  # unreachable: the last alternatives take any character
@@ -163,6 +174,16 @@ def _tokens(statement: str, system: str) -> Iterator[str]:
         if shown == "?" and _may_go_on(kind or "", token, system):
             return
         before = shown
+
+
+def _triple(statement: str, at: int, system: str) -> int | None:
+    """Where a text in three quotes ends; that of an unknown product, to which they may be one and two, never does."""
+    if statement[at] not in "'\"bBrR" or (system not in _TRIPLE_QUOTES and system not in _UNKNOWN):
+        return None
+    match = _TRIPLE.match(statement, at)
+    if match is None:
+        return None
+    return match.end() if system in _TRIPLE_QUOTES else len(statement)
 
 
 def _after_comment(statement: str, at: int) -> int:
@@ -207,14 +228,31 @@ def _operation(tokens: list[str]) -> str:
     return first
 
 
-def _without_settings(tokens: list[str], operation: str) -> list[str]:
-    """What a session setting is set to need not be quoted: all behind the sign goes."""
-    if operation != "SET":
+def _without_settings(tokens: list[str]) -> list[str]:
+    """What a setting is set to need not be quoted, nor passwords, arguments or rows of data: all behind it goes."""
+    words = [token.upper() for token in tokens]
+    if _SETTERS.isdisjoint(words):
         return tokens
-    for place, token in enumerate(tokens):
-        if token == "=" or token.upper() in ("TO", "ROLE", "AUTHORIZATION"):
-            return [*tokens[: place + 1], "?"]
+    start = 0  # of the statement: there may be several
+    for place in range(len(words)):
+        if not words[start][0].isalpha() or (place and words[place - 1] == ";"):
+            start = place
+        if _opens_values(words[start : start + 2], words[max(start, place - 1) : place], words[place : place + 2]):
+            return [*tokens[: place + 1], "?"] if place + 1 < len(tokens) else tokens
     return tokens
+
+
+def _opens_values(opening: list[str], before: list[str], here: list[str]) -> bool:
+    first, word = opening[0], here[0]
+    if before == ["IDENTIFIED"] and word == "BY":
+        return True
+    if first == "SET":
+        return word in ("=", "TO", "ROLE", "AUTHORIZATION")
+    if first == "PRAGMA" or (first == "ALTER" and opening[-1] in _HAVE_SETTINGS):
+        return word in ("=", "TO")
+    if first in ("EXEC", "EXECUTE"):
+        return bool(before) and "." not in here  # the procedure's name
+    return first == "INSERT" and before == ["FORMAT"] and word[0].isalpha() and word not in ("FROM", "AS")
 
 
 def _written(tokens: list[str]) -> str:

@@ -155,6 +155,8 @@ class Database:
     LEGACY_REDIS_INDEX: Final = "db.redis.database_index"
     LEGACY_PIPELINE: Final = "db.redis.pipeline_length"
     LEGACY_PARAMETERS: Final = "db.statement.parameters"  # values
+    LEGACY_SQL_PARAMETERS: Final = "db.sql.parameters"  # values
+    VECTOR_QUERY: Final = "db.vector.query"  # prefix, values
     PARAMETER: Final = "db.query.parameter"  # prefix, values
     REDIS_SEARCH: Final = "redis.search"  # prefix, values
     REDIS_INDEX: Final = "redis.create_index"  # prefix, names of fields

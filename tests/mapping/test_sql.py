@@ -19,6 +19,7 @@ SYSTEMS = [
     "oracle.db",
     "microsoft.sql_server",
     "clickhouse",
+    "gcp.bigquery",
     "other_sql",
     "",
 ]
@@ -41,6 +42,10 @@ def quoted(text: str, how: str) -> str:
         "charset": f"_utf8mb4'{single}'",
         "oracle": f"q'[{text.replace(']', '')}]'",
         "oracle_sign": f"q'!{text.replace('!', '')}!'",
+        "oracle_letter": f"q'z{text.replace('z', '')}z'",
+        "oracle_quote": f"q''{single.replace(chr(39), '')}''",
+        "triple": "'''it's " + text.replace("\\", "\\\\").replace("'", "\\'") + "'''",
+        "triple_double": '"""a "b" ' + text.replace("\\", "\\\\").replace('"', '\\"') + '"""',
         "line_comment": f"1 -- {' '.join(text.split())}\n",
         "comment": f"1 /* {text.replace('*/', '').replace('/*', '')} */",
         "nested": f"1 /* a /* b */ {text.replace('*/', '').replace('/*', '')} */",
@@ -53,11 +58,12 @@ WAYS = {
     "sqlite": [*STANDARD, "double"],
     "mysql": [*STANDARD, "backslash", "double", "double_backslash", "charset"],
     "mariadb": [*STANDARD, "backslash", "double", "double_backslash", "charset"],
-    "oracle.db": [*STANDARD, "oracle", "oracle_sign"],
+    "oracle.db": [*STANDARD, "oracle", "oracle_sign", "oracle_letter", "oracle_quote"],
     "microsoft.sql_server": [*STANDARD, "nested"],
     "clickhouse": [*STANDARD, "backslash"],
+    "gcp.bigquery": ["backslash", "double_backslash", "triple", "triple_double", "line_comment", "comment"],
     "other_sql": [*STANDARD, "escape", "dollar", "tagged", "backslash", "double", "oracle"],
-    "": [*STANDARD, "escape", "dollar", "tagged", "backslash", "double", "oracle"],
+    "": [*STANDARD, "escape", "dollar", "tagged", "backslash", "double", "oracle", "oracle_letter", "triple"],
 }
 STATEMENTS = [
     "SELECT a, {} FROM t WHERE b = {} AND c IN ({}, {}) ORDER BY d",
@@ -96,6 +102,32 @@ def test_no_planted_text_survives(planted: tuple[str, str]) -> None:
 def test_nothing_survives_in_a_statement_that_was_cut(planted: tuple[str, str], length: int) -> None:
     statement, system = planted
     assert PLANTED not in read_statement(statement[:length], system).text
+
+
+@pytest.mark.parametrize(
+    ("statement", "system", "text"),
+    [
+        ("ALTER USER x IDENTIFIED BY Xq7planted", "oracle.db", "ALTER USER x IDENTIFIED BY ?"),
+        ("GRANT ALL ON t TO x IDENTIFIED BY Xq7planted", "mysql", "GRANT ALL ON t TO x IDENTIFIED BY ?"),
+        ("ALTER SESSION SET x = Xq7planted", "oracle.db", "ALTER SESSION SET x = ?"),
+        ("PRAGMA key=Xq7planted", "sqlite", "PRAGMA key = ?"),
+        ("EXEC dbo.p @a=Xq7planted, @b = 1", "microsoft.sql_server", "EXEC dbo.p ?"),
+        ("EXEC p Xq7planted", "microsoft.sql_server", "EXEC p ?"),
+        ("EXEC p", "microsoft.sql_server", "EXEC p"),
+        ("INSERT INTO t (a) FORMAT CSV Xq7planted,FROM Xq7planted", "clickhouse", "INSERT INTO t (a) FORMAT CSV ?"),
+        ("INSERT INTO t (format) VALUES (1)", "clickhouse", "INSERT INTO t (format) VALUES (?)"),
+        ("SELECT 1; SET app.user = Xq7planted", "postgresql", "SELECT ?; SET app.user = ?"),
+        ("SELECT '''it's Xq7planted''' FROM t", "gcp.bigquery", "SELECT ? FROM t"),
+        ('SELECT r"""a"Xq7planted"b""" FROM t', "gcp.bigquery", "SELECT ? FROM t"),
+        ("SELECT '''it's Xq7planted", "gcp.bigquery", "SELECT ?"),
+        ("SELECT q'xit's Xq7plantedx' FROM t", "oracle.db", "SELECT ? FROM t"),
+    ],
+)
+def test_what_needs_no_quotes_or_more_of_them(statement: str, system: str, text: str) -> None:
+    read = read_statement(statement, system)
+    assert read.text == text
+    assert PLANTED not in read.summary
+    assert read_statement(text, system) == read
 
 
 NUMBERS = ["7391846", "-7391846", "7391846.5e+10", "0x7391846", ".7391846", "7391846e-5", "7_391_846", "X'7391846'"]
@@ -165,7 +197,9 @@ def test_statements_that_differ_in_values_share_a_fingerprint() -> None:
     assert read_statement(lists[0], "sqlite").fingerprint != read_statement(rows[0], "sqlite").fingerprint
 
 
-@pytest.mark.parametrize("piece", ["'", '"', "$$", "/*", "(", "-", "q'[", "e'\\", "a.", "1,", "$a$", "\\'", "::a"])
+@pytest.mark.parametrize(
+    "piece", ["'", '"', "$$", "/*", "(", "-", "q'[", "e'\\", "a.", "1,", "$a$", "\\'", "::a", "'''", "q'x"]
+)
 def test_reading_takes_time_in_proportion(piece: str) -> None:
     def seconds(times: int) -> float:
         text = (piece * times)[:16_000]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from otelkit.mapping import databases
 from otelkit.model import Span
 from otelkit.testing.otlp_sink import OtlpSink
 from tests.postgres_support import PostgresServer
@@ -185,3 +186,26 @@ def test_pools_as_they_stand(run: Run, postgres: PostgresServer, redis_server: R
     assert samples[("use_time", name)] == 2
     assert samples[("create_time", name)] == 2
     assert samples[("use_time", "own")] == 1
+
+
+@pytest.mark.parametrize("key", ["db.statement", "db.query.text"])
+@pytest.mark.parametrize("system", [{}, {"db.system": ""}, {"db.system": 5}])
+def test_a_statement_without_its_product_loses_its_values_too(key: str, system: dict[str, str]) -> None:
+    select = normalised(f"SELECT * FROM t WHERE a = '{PLANTED}'", key, system)
+    assert (select.name, select.attributes["db.query.text"]) == ("SELECT t", "SELECT * FROM t WHERE a = ?")
+    assert select.attributes["db.system.name"] == "other_sql"
+    command = normalised(f"SET {PLANTED} {PLANTED}", key, system)  # which only looks like SQL
+    assert command.name == "db"
+    for span in (select, command):
+        assert PLANTED not in str(span)
+        assert databases.normalise(span) == span
+
+
+def normalised(statement: str, key: str, system: dict[str, str]) -> Span:
+    said = {"db.sql.parameters": PLANTED, "db.vector.query": PLANTED, key: statement, **system}
+    return databases.normalise(Span(b"1" * 16, b"1" * 8, b"", statement, 3, 1, 2, attributes=said))
+
+
+def test_a_span_of_something_else_stays_the_same_object() -> None:
+    span = Span(b"1" * 16, b"1" * 8, b"", "GET /", 2, 1, 2, attributes={"http.route": "/", "url.path": "/"})
+    assert databases.normalise(span) is span
