@@ -16,12 +16,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any, NamedTuple
 
 from otelkit.mapping.otlp import decode_logs, decode_metrics, decode_spans
 from otelkit.model import LogRecord, MetricPoint, Span
+from otelkit.testing.quiet_server import QuietServer
 
 __all__ = ["Answer", "OtlpSink", "Request"]
 
@@ -56,7 +57,7 @@ class OtlpSink:
         self._always: Answer = Answer()
         self._lock = threading.Lock()
         self.requests: list[Request] = []
-        self._http = _Listener(("127.0.0.1", port), _handler(self))
+        self._http = QuietServer(("127.0.0.1", port), _handler(self))
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
@@ -139,13 +140,6 @@ class OtlpSink:
     def _remember(self, request: Request) -> None:
         with self._lock:
             self.requests.append(request)
-
-
-class _Listener(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news here: tests make them do so."""
 
 
 def _handler(sink: OtlpSink) -> type[BaseHTTPRequestHandler]:

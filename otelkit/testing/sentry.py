@@ -20,9 +20,11 @@ import zlib
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any, Final
+
+from otelkit.testing.quiet_server import QuietServer
 
 __all__ = ["SentryAnswer", "SentrySink"]
 
@@ -68,7 +70,7 @@ class SentrySink:
         self.refused: list[str] = []
         self._script: deque[SentryAnswer] = deque()
         self._lock = threading.Lock()
-        self._server = _Listener(("127.0.0.1", 0), _handler(self))
+        self._server = QuietServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, name="sentry-sink", daemon=True)
 
     @property
@@ -183,13 +185,6 @@ def _json(text: bytes, what: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise _RefusedError(400, f"{what} is no object")
     return found
-
-
-class _Listener(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news here: tests make them do so."""
 
 
 def _handler(sink: SentrySink) -> type[BaseHTTPRequestHandler]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,7 @@ from server_support import Client, NewStore, chat_trace, make_span
 
 from otelkit.mapping.pseudonyms import Pseudonymiser
 from otelkit.model import LogRecord, Resource, SpanEvent
+from otelkit.server.api.questions import people
 from otelkit.server.config import ServerConfig
 from otelkit.server.runtime import Server
 
@@ -76,6 +78,19 @@ def test_everything_one_user_did_and_nothing_of_another(client: Client) -> None:
     assert told["consent"]["categories"] == ["analytics.usage_patterns"]
     assert (told["figures"]["conversations"], told["figures"]["llm_calls"]) == (1, 1)
     assert look(client, user=ADA, reason="again").json["figures"] == told["figures"]
+
+
+def test_looking_does_not_keep_services_waiting_for_the_writer(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads, read = [], people.person
+
+    def noted(*args: Any) -> Any:
+        threads.append(threading.current_thread().name)
+        return read(*args)
+
+    monkeypatch.setattr(people, "person", noted)
+    assert look(client, id="ada", reason="x").status == 200
+    assert len(threads) == 1
+    assert "writer" not in threads[0]
 
 
 def test_looking_is_seen(client: Client) -> None:

@@ -93,9 +93,9 @@ class Order(Deed):
     connection: Connection
 
 
-def caller(deed: Deed) -> str:
+def caller(context: Context) -> str:
     """Return who asked for a change, as the audit trail knows them: whoever may is an admin, or at this machine."""
-    return "admin" if deed.context.access.required else "local"
+    return "admin" if context.access.required else "local"
 
 
 Answer = Callable[[Context, Request], Awaitable[Response]]

@@ -77,7 +77,7 @@ ROUTES: Final = (
     ApiRoute("POST", "/api/demo", does(demo.load_demo), "write"),
     ApiRoute("DELETE", "/api/demo", does(demo.remove_demo), "write"),
     ApiRoute("POST", "/api/demo/trace", does(demo.send_sample), "write"),
-    ApiRoute("POST", "/api/people", orders(people.look), "audit"),
+    ApiRoute("POST", "/api/people", does(people.look), "audit"),
     ApiRoute("GET", "/api/audit", asks(audit.entries), "audit"),
     ApiRoute("GET", "/api/audit/verify", asks(audit.verify), "audit"),
     ApiRoute("GET", "/api/audit/export", audit.export, "audit"),

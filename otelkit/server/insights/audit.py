@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
 from otelkit.server.insights.cursors import decode_cursor, encode_cursor
 from otelkit.server.storage import audit, schema
+from otelkit.server.storage.chunks import chunks
 
 __all__ = ["FIELDS", "checked", "entries", "every_entry", "list_entries"]
 
@@ -61,14 +62,8 @@ def list_entries(
 
 def every_entry(connection: Connection, wanted: ColumnElement[bool]) -> Iterator[dict[str, Any]]:
     """Give all entries, oldest first, without holding them all."""
-    last = 0
-    while True:
-        query = select(schema.audit).where(wanted, _audit.id > last).order_by(_audit.id).limit(_AT_ONCE)
-        rows = connection.execute(query).all()
-        if not rows:
-            return
+    for rows in chunks(connection, select(schema.audit).where(wanted), _audit.id, _AT_ONCE):
         yield from map(_shown, rows)
-        last = rows[-1].id
 
 
 def checked(connection: Connection) -> dict[str, Any]:

@@ -10,15 +10,17 @@ import hashlib
 import json
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import Connection, delete, select
 
 from otelkit.model import LogRecord
 from otelkit.semconv.attributes import Audit, Core, Otelkit
 from otelkit.server.storage import schema
+from otelkit.server.storage.chunks import chunks
 from otelkit.server.storage.dialect import dialect_of
 from otelkit.server.text import clip, service_of
 
@@ -152,7 +154,7 @@ def verify(connection: Connection) -> Verdict:
     """Look through the whole trail."""
     number, last = _noted(connection, _ANCHOR) or (0, _START)
     anchor, entries = number, 0
-    for row in _rows(connection):
+    for row in chain.from_iterable(chunks(connection, select(schema.audit), _audit.id, _AT_ONCE)):
         number += 1
         if row.id != number:
             return Verdict(entries, last.hex(), anchor, row.id, f"entry {number} is missing")
@@ -183,17 +185,6 @@ def delete_older(connection: Connection, cutoff: int, limit: int) -> int:
 def oldest(connection: Connection) -> int | None:
     """Return when the oldest entry was received, in nanoseconds."""
     return connection.execute(select(_audit.received).order_by(_audit.id).limit(1)).scalar()
-
-
-def _rows(connection: Connection) -> Iterator[Row[Any]]:
-    last = 0
-    while True:
-        query = select(schema.audit).where(_audit.id > last).order_by(_audit.id).limit(_AT_ONCE)
-        rows = connection.execute(query).all()
-        if not rows:
-            return
-        yield from rows
-        last = rows[-1].id
 
 
 def _hash(last: bytes, number: int, values: Mapping[str, Any]) -> bytes:

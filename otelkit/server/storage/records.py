@@ -11,11 +11,12 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import Connection, Row, func, select
 
 from otelkit.model import LogRecord, MetricPoint, Resource, Scope, Span, SpanEvent, SpanKind, SpanLink
 from otelkit.semconv.attributes import Core
 from otelkit.server.storage import schema
+from otelkit.server.storage.chunks import chunks
 from otelkit.server.storage.logs import exported_uid
 from otelkit.server.storage.payloads import PayloadReader
 
@@ -48,7 +49,7 @@ def stored(connection: Connection, signal: str, start: int, end: int) -> Iterato
 def _spans(connection: Connection, start: int, end: int) -> Iterator[list[Span]]:
     blocks = PayloadReader()
     query = select(_trace.id, _trace.trace_id).where(_trace.start >= start, _trace.start < end)
-    for traces in _chunks(connection, query, _trace.id, _TRACES):
+    for traces in chunks(connection, query, _trace.id, _TRACES):
         ids = {row.id: row.trace_id for row in traces}
         rows = connection.execute(
             select(schema.span, *(schema.series.c[name] for name in schema.SERIES_KEY))
@@ -100,7 +101,7 @@ def _logs(connection: Connection, start: int, end: int) -> Iterator[list[LogReco
         .join(schema.log_series, series.id == _log.series)
         .where(_log.time >= start, _log.time < end)
     )
-    for rows in _chunks(connection, query, _log.id, _BATCH):
+    for rows in chunks(connection, query, _log.id, _BATCH):
         read = blocks.read(connection, {row.payload for row in rows})
         yield [_log_of(row, *read[row.payload][row.place]) for row in rows]
 
@@ -124,7 +125,7 @@ def _log_of(row: Row[Any], severity_text: str, attributes: dict[str, Any]) -> Lo
 def _points(connection: Connection, start: int, end: int) -> Iterator[list[MetricPoint]]:
     for series in connection.execute(select(schema.metric_series).order_by(schema.metric_series.c.id)).all():
         query = select(schema.metric_point).where(_point.series == series.id, _point.time >= start, _point.time < end)
-        for rows in _chunks(connection, query, _point.time, _BATCH):
+        for rows in chunks(connection, query, _point.time, _BATCH):
             yield [_point_of(row, series) for row in rows]
 
 
@@ -153,18 +154,6 @@ def _point_of(row: Row[Any], series: Row[Any]) -> MetricPoint:
 def _resource(row: Row[Any]) -> Resource:
     known = ((Core.SERVICE_NAME, row.service), (Core.DEPLOYMENT_ENVIRONMENT, row.environment))
     return Resource({name: value for name, value in known if value})
-
-
-def _chunks(connection: Connection, query: Select[Any], key: Any, size: int) -> Iterator[list[Row[Any]]]:
-    """Give the rows of a query by the order of a unique column, without holding them all."""
-    last: int | None = None
-    while True:
-        more = query if last is None else query.where(key > last)
-        rows = list(connection.execute(more.order_by(key).limit(size)).all())
-        if not rows:
-            return
-        yield rows
-        last = getattr(rows[-1], key.name)
 
 
 SIGNALS: Final[dict[str, Callable[[Connection, int, int], Iterator[list[Any]]]]] = {

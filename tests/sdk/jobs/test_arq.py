@@ -10,23 +10,11 @@ import pytest
 
 from otelkit.model import SpanKind, StatusCode
 from otelkit.testing.otlp_sink import OtlpSink
-from tests.sdk.jobs.support import Running, enqueue, environment, eventually, runs, total, worker
-from tests.sdk.redis_support import RedisServer
+from tests.sdk.jobs.support import Running, enqueue, eventually, runs, total, worker
 
 Send: TypeAlias = Callable[[str], tuple[str, str]]
 WORKER = ["arq", "arq_tasks.WorkerSettings"]
 READY = "Starting worker"
-
-
-@pytest.fixture
-def sink() -> Iterator[OtlpSink]:
-    with OtlpSink() as running:
-        yield running
-
-
-@pytest.fixture
-def told(sink: OtlpSink, redis: RedisServer) -> dict[str, str]:
-    return environment(sink, redis.url())
 
 
 @pytest.fixture

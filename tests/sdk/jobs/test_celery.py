@@ -22,12 +22,6 @@ WORKER = ["celery", "-A", "celery_tasks", "worker", "--concurrency", "2", "--poo
 
 
 @pytest.fixture
-def sink() -> Iterator[OtlpSink]:
-    with OtlpSink() as running:
-        yield running
-
-
-@pytest.fixture
 def told(sink: OtlpSink, redis: RedisServer) -> dict[str, str]:
     return {
         **environment(sink, redis.url()),

@@ -12,21 +12,10 @@ import pytest
 from otelkit.model import SpanKind, StatusCode
 from otelkit.testing.otlp_sink import OtlpSink
 from otelkit.testing.sentry import SentrySink
-from tests.sdk.jobs.support import Running, enqueue, environment, eventually, points, runs, total, worker
+from tests.sdk.jobs.support import Running, enqueue, eventually, points, runs, total, worker
 from tests.sdk.redis_support import RedisServer
 
 Send: TypeAlias = Callable[[str], tuple[str, str]]
-
-
-@pytest.fixture
-def sink() -> Iterator[OtlpSink]:
-    with OtlpSink() as running:
-        yield running
-
-
-@pytest.fixture
-def told(sink: OtlpSink, redis: RedisServer) -> dict[str, str]:
-    return environment(sink, redis.url())
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Final
@@ -10,10 +11,12 @@ from sqlalchemy import ColumnElement
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from otelkit.server.api.asking import Ask, Context, paged
+from otelkit.errors import StorageError
+from otelkit.server.api.asking import Ask, Context, caller, paged
 from otelkit.server.api.params import BadParameterError, Params
-from otelkit.server.api.responses import Json, json_response
+from otelkit.server.api.responses import Json, error_response, json_response
 from otelkit.server.insights import audit as insight
+from otelkit.server.pipeline import BusyError
 from otelkit.server.storage import audit as trail
 
 __all__ = ["entries", "export", "verify"]
@@ -39,13 +42,17 @@ async def export(context: Context, request: Request) -> Response:
         wanted = _wanted(Params(request.query_params, _ASKED))
     except BadParameterError as bad:
         return json_response(bad.json(), 400)
-    actor = "admin" if context.access.required else "local"
+    asked = {name: context.redactor.text(value) for name, value in request.query_params.items()}
+    actor = caller(context)
+    try:
+        noted = context.pipeline.run(
+            lambda connection: trail.note(connection, "audit.exported", actor=actor, after=asked)
+        )
+        await asyncio.wrap_future(noted)
+    except (StorageError, BusyError) as failure:
+        return error_response(str(failure), 503)
 
     def lines() -> Iterator[bytes]:
-        asked = {name: context.redactor.text(value) for name, value in request.query_params.items()}
-        context.pipeline.run(
-            lambda connection: trail.note(connection, "audit.exported", actor=actor, after=asked)
-        ).result()
         with context.database.reading() as connection:
             for entry in insight.every_entry(connection, wanted):
                 yield json.dumps(entry, separators=(",", ":")).encode() + b"\n"

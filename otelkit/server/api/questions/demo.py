@@ -30,7 +30,9 @@ def send_sample(deed: Deed) -> Json:
 
 def load_demo(deed: Deed) -> Json:
     deed.fields(())
-    deed.context.pipeline.run(lambda connection: audit.note(connection, "demo.loaded", actor=caller(deed))).result()
+    deed.context.pipeline.run(
+        lambda connection: audit.note(connection, "demo.loaded", actor=caller(deed.context))
+    ).result()
     return _send(deed.context.pipeline, demo(time.time()))
 
 
@@ -44,7 +46,7 @@ def remove_demo(deed: Deed) -> Json:
 
     def finish(connection: Connection) -> None:
         delete_sums(connection, ENVIRONMENT, SERVICES, PEOPLE)
-        audit.note(connection, "demo.removed", actor=caller(deed), before=dict(gone))
+        audit.note(connection, "demo.removed", actor=caller(deed.context), before=dict(gone))
 
     run(finish).result()
     return {name: gone[name] for name in ("traces", "spans", "logs")}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from otelkit.server.api.asking import Order, caller
+from sqlalchemy import Connection
+
+from otelkit.server.api.asking import Deed, caller
 from otelkit.server.api.params import BadParameterError
 from otelkit.server.api.responses import Json
 from otelkit.server.insights.people import person
@@ -16,27 +18,28 @@ _LONGEST: Final = 200
 _SHOWN: Final = 200
 
 
-def look(order: Order) -> Json:
-    """Answer with what a user did.
+def look(deed: Deed) -> Json:
+    """Answer with what a user did, once the audit trail holds that somebody looked.
 
-    An order and no question, because it changes the audit trail in the same transaction: who may look, is seen looking.
+    Read in a thread of its own: years of one user's deeds must not keep services waiting for the writer.
     """
-    body = order.fields(("user", "id", "reason"))
-    user, reason = _user(order, body), body.get("reason")
+    body, context = deed.fields(("user", "id", "reason")), deed.context
+    user, reason = _user(deed, body), body.get("reason")
     if not isinstance(reason, str) or not reason.strip() or len(reason) > _LONGEST:
         raise BadParameterError("reason", f"why you look, in at most {_LONGEST} characters: the audit trail keeps it")
-    found = person(order.connection, order.context.payloads, user, _SHOWN)
-    audit.note(
-        order.connection,
-        "person.viewed",
-        actor=caller(order),
-        target=f"user:{order.context.redactor.text(user)}",
-        after={"reason": order.context.redactor.text(reason.strip()), "found": len(found["deeds"])},
-    )
+    with context.database.reading() as connection:
+        found = person(connection, context.payloads, user, _SHOWN)
+    clean = context.redactor.text
+    told = {"reason": clean(reason.strip()), "found": len(found["deeds"])}
+
+    def note(connection: Connection) -> None:
+        audit.note(connection, "person.viewed", actor=caller(context), target=f"user:{clean(user)}", after=told)
+
+    context.pipeline.run(note).result()
     return found
 
 
-def _user(order: Order, body: Json) -> str:
+def _user(deed: Deed, body: Json) -> str:
     """Return how telemetry knows the user who is meant: told as such, or derived from the id the application uses."""
     user, identifier = body.get("user"), body.get("id")
     given = [value for value in (user, identifier) if value is not None]
@@ -44,10 +47,10 @@ def _user(order: Order, body: Json) -> str:
         raise BadParameterError("user", "either user, as telemetry shows it, or id, as the application knows it")
     if identifier is None:
         return str(given[0]).encode("utf-8", "replace").decode()  # no database holds half a character
-    if order.context.pseudonym is None:
+    if deed.context.pseudonym is None:
         raise BadParameterError(
             "id",
             "pseudonyms can be derived only with the services' salt: start the server with the same OTELKIT_SALT "
             "or OTELKIT_SALT_FILE, or give the pseudonym as user",
         )
-    return order.context.pseudonym("user", identifier)
+    return deed.context.pseudonym("user", identifier)

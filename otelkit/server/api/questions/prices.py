@@ -49,7 +49,9 @@ def remove_price(order: Order) -> Json:
 
 def _note(order: Order, action: str, key: tuple[str, str], before: Rates | None, after: Rates | None) -> None:
     old, new = (rates._asdict() if rates is not None else None for rates in (before, after))
-    audit.note(order.connection, action, actor=caller(order), target=f"price:{key[0]}/{key[1]}", before=old, after=new)
+    audit.note(
+        order.connection, action, actor=caller(order.context), target=f"price:{key[0]}/{key[1]}", before=old, after=new
+    )
 
 
 def _key(body: Json) -> tuple[str, str]:

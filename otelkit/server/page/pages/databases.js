@@ -1,10 +1,10 @@
 /** Databases: what is asked, how long it takes, which statements are slow or repeated, how full the pools are. */
 
 import { useAnswer } from "../api.js";
-import { ago, countParts, duration, durationParts, moment, percent, percentParts, plural, rateParts, whole } from "../format.js";
+import { ago, duration, moment, percent, plural, rateParts, whole } from "../format.js";
 import { cls, html } from "../html.js";
 import { Calls, Failed, OfNewest } from "../parts/calls.js";
-import { Cards } from "../parts/cards.js";
+import { Cards, timed } from "../parts/cards.js";
 import { Stack } from "../parts/chart.js";
 import { Amount, Duration, Mark, Nothing, Panel, Trouble, Waiting, useRowKeys } from "../parts/common.js";
 import { Spark } from "../parts/spark.js";
@@ -23,7 +23,7 @@ export function Databases({ query, revision }) {
   if (!total.calls && !data.pools.length) return html`<${Start} />`;
   return html`
     <div class="verdict"><h1>Databases</h1><p><${Sentence} data=${data} /></p></div>
-    <${Cards} cards=${cards(data)} partial=${data.range.partial_last} />
+    <${Cards} cards=${timed(data, { label: "Calls", count: "calls", variable: "--db", slow: "--accent" })} partial=${data.range.partial_last} />
     <div class="row">
       <${Over} data=${data} />
       <${Panel} title="Slow statements" link=${html`<span class="dim">${data.slow.length ? "newest first" : ""}</span>`}>
@@ -65,20 +65,6 @@ function Sentence({ data: { total, slow, repeated, pools } }) {
     ${slow.length > 0 && html` · <b class="bad">${plural(slow.length, "statement")}</b> slow`}
     ${repeated.length > 0 && html` · <b>${whole(repeated.length)}</b> repeated`}
     ${full.length > 0 && html` · callers wait for <b class="bad"><bdi>${full.slice(0, 2).join(", ")}</bdi></b>`}`;
-}
-
-/** @param {any} data @returns {import("../parts/cards.js").Card[]} */
-function cards({ total, previous, series }) {
-  return [
-    { label: "Calls", parts: countParts(total.calls), now: total.calls, before: previous?.calls, series: series.calls, variable: "--db" },
-    { label: "Failed", parts: total.calls ? percentParts(total.error_ratio) : null, missing: "no calls", now: total.error_ratio,
-      before: previous?.error_ratio, points: true, better: "lower", series: series.errors, variable: "--err",
-      note: total.errors ? `${whole(total.errors)} in all` : "" },
-    { label: "Time, median", parts: total.calls ? durationParts(total.p50_ms) : null, missing: "no calls", now: total.p50_ms,
-      before: previous?.p50_ms, better: "lower", series: series.p50_ms, variable: "--db" },
-    { label: "Time, p95", parts: total.calls ? durationParts(total.p95_ms) : null, missing: "no calls", now: total.p95_ms,
-      before: previous?.p95_ms, better: "lower", series: series.p95_ms, variable: "--accent" },
-  ];
 }
 
 /** Median and p95 over time. @param {{data: any}} props */

@@ -1,10 +1,10 @@
 /** Background jobs: how they run, which are late, how long their queues are; and syncs with other systems. */
 
 import { useAnswer } from "../api.js";
-import { ago, countParts, duration, durationParts, moment, percent, percentParts, plural, whole } from "../format.js";
+import { ago, duration, moment, percent, plural, whole } from "../format.js";
 import { cls, html } from "../html.js";
 import { Failed, OfNewest } from "../parts/calls.js";
-import { Cards } from "../parts/cards.js";
+import { Cards, timed } from "../parts/cards.js";
 import { Stack } from "../parts/chart.js";
 import { Duration, Mark, Nothing, Panel, Trouble, Waiting, useRowKeys } from "../parts/common.js";
 import { Spark } from "../parts/spark.js";
@@ -22,7 +22,7 @@ export function Jobs({ query, revision }) {
   if (!data.jobs.length && !data.syncs.length && !data.queues.length) return html`<${Start} />`;
   return html`
     <div class="verdict"><h1>Jobs</h1><p><${Sentence} data=${data} /></p></div>
-    <${Cards} cards=${cards(data)} partial=${data.range.partial_last} />
+    <${Cards} cards=${timed(data, { label: "Runs", count: "runs", variable: "--job" })} partial=${data.range.partial_last} />
     <div class="row">
       <${Over} data=${data} />
       <${Panel} title="How they fail" link=${html`<${OfNewest} looked=${data.errors} noun="failures" />`}>
@@ -68,20 +68,6 @@ const Late = ({ names }) => html`<b class="bad"><bdi>${names.slice(0, 2).join(",
  * @param {import("../state.js").Query} query
  */
 const tracesOf = (step, name, query) => address("traces", { ...query, filter: written("step", `${step} ${name}`) });
-
-/** @param {any} data @returns {import("../parts/cards.js").Card[]} */
-function cards({ total, previous, series }) {
-  return [
-    { label: "Runs", parts: countParts(total.runs), now: total.runs, before: previous?.runs, series: series.runs, variable: "--job" },
-    { label: "Failed", parts: total.runs ? percentParts(total.error_ratio) : null, missing: "no runs", now: total.error_ratio,
-      before: previous?.error_ratio, points: true, better: "lower", series: series.errors, variable: "--err",
-      note: total.errors ? `${whole(total.errors)} in all` : "" },
-    { label: "Time, median", parts: total.runs ? durationParts(total.p50_ms) : null, missing: "no runs", now: total.p50_ms,
-      before: previous?.p50_ms, better: "lower", series: series.p50_ms, variable: "--job" },
-    { label: "Time, p95", parts: total.runs ? durationParts(total.p95_ms) : null, missing: "no runs", now: total.p95_ms,
-      before: previous?.p95_ms, better: "lower", series: series.p95_ms, variable: "--job" },
-  ];
-}
 
 /** Runs over time, failed ones on top. @param {{data: any}} props */
 function Over({ data }) {

@@ -1,10 +1,10 @@
 /** What tools are called, how they fail, how long they take. */
 
 import { useAnswer } from "../api.js";
-import { ago, countParts, duration, durationParts, percent, percentParts, plural, whole } from "../format.js";
+import { ago, duration, percent, plural, whole } from "../format.js";
 import { cls, html } from "../html.js";
 import { Calls, Failed, OfNewest } from "../parts/calls.js";
-import { Cards } from "../parts/cards.js";
+import { Cards, timed } from "../parts/cards.js";
 import { Stack } from "../parts/chart.js";
 import { Duration, Mark, Nothing, Panel, Trouble, Waiting, useRowKeys } from "../parts/common.js";
 import { Spark } from "../parts/spark.js";
@@ -31,7 +31,7 @@ export function Tools({ query, revision }) {
         ${plural(total.calls, "call")} of ${plural(data.tools.length, "tool")} · ${failing.length
           ? html`<b class="bad">${percent(total.error_ratio)}</b> failed, most in <b><bdi>${failing[0].tool}</bdi></b>`
           : "none failed"} · 95 of 100 took less than <b>${duration(total.p95_ms)}</b></p></div>
-    <${Cards} cards=${cards(data)} partial=${data.range.partial_last} />
+    <${Cards} cards=${timed(data, { label: "Calls", count: "calls", variable: "--tool" })} partial=${data.range.partial_last} />
     <div class="row">
       <${Over} data=${data} />
       <${Failures} errors=${data.errors} query=${common} />
@@ -44,19 +44,6 @@ export function Tools({ query, revision }) {
       <${Table} columns=${ACTIONS} rows=${data.actions.rows} keyOf=${({ integration, action }) => `${integration}/${action}`}
         to=${({ tools: [tool] }) => address("traces", { ...common, tool })} /><//>`}
     <${Panel} title="Slowest calls" className="gap"><${Calls} calls=${data.slowest} query=${common} /><//>`;
-}
-
-/** @param {any} data @returns {import("../parts/cards.js").Card[]} */
-function cards({ total, previous, series }) {
-  return [
-    { label: "Calls", parts: countParts(total.calls), now: total.calls, before: previous?.calls, series: series.calls, variable: "--tool" },
-    { label: "Failed", parts: percentParts(total.error_ratio), now: total.error_ratio, before: previous?.error_ratio, points: true,
-      better: "lower", series: series.errors, variable: "--err", note: total.errors ? `${whole(total.errors)} in all` : "" },
-    { label: "Time, median", parts: durationParts(total.p50_ms), now: total.p50_ms, before: previous?.p50_ms, better: "lower",
-      series: series.p50_ms, variable: "--tool" },
-    { label: "Time, p95", parts: durationParts(total.p95_ms), now: total.p95_ms, before: previous?.p95_ms, better: "lower",
-      series: series.p95_ms, variable: "--tool" },
-  ];
 }
 
 /** Calls over time, failed ones on top. @param {{data: any}} props */

@@ -1,6 +1,6 @@
 /** Figures side by side, each against the period before. */
 
-import { difference } from "../format.js";
+import { countParts, difference, durationParts, percentParts, whole } from "../format.js";
 import { cls, html } from "../html.js";
 import { Amount } from "./common.js";
 import { Spark } from "./spark.js";
@@ -14,6 +14,27 @@ import { Spark } from "./spark.js";
  */
 export const Cards = ({ cards, partial }) => html`
   <div class=${`cards of${cards.length}`}>${cards.map((card) => html`<${One} key=${card.label} card=${card} partial=${partial} />`)}</div>`;
+
+/**
+ * What every kind of call is judged by: how many, how many failed, how long they took.
+ * @param {any} data `total`, `previous` and `series`
+ * @param {{label: string, count: string, variable: string, slow?: string}} kind `count` names the figure that is `label`;
+ *   `variable` is the kind's colour, `slow` that of its slowest
+ * @returns {Card[]}
+ */
+export function timed({ total, previous, series }, { label, count, variable, slow = variable }) {
+  const missing = `no ${label.toLowerCase()}`;
+  const time = (name, key, colour) => ({ label: name, parts: total[count] ? durationParts(total[key]) : null, missing, now: total[key],
+    before: previous?.[key], better: /** @type {"lower"} */ ("lower"), series: series[key], variable: colour });
+  return [
+    { label, parts: countParts(total[count]), now: total[count], before: previous?.[count], series: series[count], variable },
+    { label: "Failed", parts: total[count] ? percentParts(total.error_ratio) : null, missing, now: total.error_ratio,
+      before: previous?.error_ratio, points: true, better: "lower", series: series.errors, variable: "--err",
+      note: total.errors ? `${whole(total.errors)} in all` : "" },
+    time("Time, median", "p50_ms", variable),
+    time("Time, p95", "p95_ms", slow),
+  ];
+}
 
 /** @param {{card: Card, partial: boolean|undefined}} props */
 function One({ card, partial }) {
