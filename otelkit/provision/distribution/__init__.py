@@ -1,0 +1,1 @@
+"""A small Collector distribution: what is in it, at which versions, and building it."""
