@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from otelkit.provision import stores
 from otelkit.provision.distribution import manifest
+from otelkit.provision.prometheus import scrape
 
 __all__ = ["differences", "files", "write"]
 
 Room = Callable[[], Mapping[str, str]]
 
-_ROOMS: Final[tuple[Room, ...]] = (manifest.files,)
+_ROOMS: Final[tuple[Room, ...]] = (manifest.files, scrape.files, stores.files)
 
 
 def files() -> dict[str, str]:

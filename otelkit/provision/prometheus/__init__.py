@@ -1,0 +1,1 @@
+"""What Prometheus reads: whom it scrapes, which series it derives and when it raises an alert."""
