@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 pin = uv pip compile pyproject.toml $(2) --prerelease if-necessary-or-explicit --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-header --no-annotate --quiet -o requirements/$(1).txt
 
-.PHONY: help setup demo test test-fast test-long lint docs bench lock clean browser postgres redis
+.PHONY: help setup demo stack test test-fast test-long lint docs bench lock clean browser postgres redis
 .DEFAULT_GOAL := help
 
 help: ## what there is
@@ -28,14 +28,18 @@ $(VENV)/.installed: requirements/dev.txt pyproject.toml
 demo: setup ## a chatbot at work, and the page that shows it (ARGS=--once checks and ends)
 	@$(BIN)/otelkit demo $(ARGS)
 
+stack: setup postgres ## the Collector, Prometheus, Loki, Jaeger and Alertmanager for the tests (about 15 minutes, once a machine; Go 1.26)
+	@tests/stack/install-alertmanager
+	@$(BIN)/python -m tests.stack.build
+
 test: setup browser postgres redis lint ## everything; what is missing is named loudly (OTELKIT_REQUIRE=all makes it a failure)
 	@$(BIN)/python -m pytest $(ARGS)
 
 test-long: setup ## what `make test` tries a few times, tried thoroughly: 100,000 hostile bodies, 60 kills (about 10 minutes)
 	@TEST_LONG=1 $(BIN)/python -m pytest --timeout 3600 tests/server/test_hostile.py tests/server/test_kills.py $(ARGS)
 
-test-fast: setup ## without browsers and client environments
-	@$(BIN)/python -m pytest -m "not browser and not clients" $(ARGS)
+test-fast: setup ## without browsers, client environments and the real pipeline
+	@$(BIN)/python -m pytest -m "not browser and not clients and not stack" $(ARGS)
 
 lint: setup ## style, types, layers
 	@$(BIN)/ruff check .

@@ -1,0 +1,208 @@
+"""Real programs, running: started on free ports of this machine with the committed files, stopped at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import quote, urlencode
+
+import yaml
+
+from otelkit.cli.processes import free_port
+from otelkit.provision.prometheus.scrape import FLAGS
+from tests.stack.parts import program
+
+__all__ = ["COMMITTED", "Alertmanager", "Jaeger", "Loki", "Program", "Prometheus", "fetch", "until"]
+
+_T = TypeVar("_T")
+
+COMMITTED: Final = Path(__file__).parents[2] / "collector"
+
+
+class Program:
+    """One process with its output in a file; ``url`` answers at ``ready`` once it has started."""
+
+    def __init__(self, name: str, home: Path, *, ready: str, longest_start: float = 60.0) -> None:
+        self.name = name
+        self.home = home
+        self.log = home / f"{name}.log"
+        self._program = program(name)
+        self._ready = ready
+        self._longest_start = longest_start
+        self._process: subprocess.Popen[bytes] | None = None
+        self._arguments: Sequence[str] = ()
+        self._environment: Mapping[str, str] = {}
+        home.mkdir(parents=True, exist_ok=True)
+
+    def configure(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+        """Say what it is started with, now and at every restart."""
+        self._arguments = arguments
+        self._environment = environment or {}
+
+    def start(self) -> None:
+        """Start it and return when it is ready."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [str(self._program), *self._arguments], cwd=self.home, stdout=log, stderr=subprocess.STDOUT,
+                env={"PATH": os.environ["PATH"], "HOME": str(self.home), **self._environment},
+            )  # fmt: skip
+        until(self._answers, self._longest_start, f"{self.name} is ready")
+
+    def kill(self) -> None:
+        """End it as a crash does: kill -9."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End it as an operator does; idempotent."""
+        self._end(signal.SIGTERM)
+
+    @property
+    def pid(self) -> int:
+        """The running process's number."""
+        assert self._process is not None
+        return self._process.pid
+
+    def said(self) -> str:
+        """Return what it has written so far."""
+        return self.log.read_text("utf-8", "replace") if self.log.exists() else ""
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(how)
+            try:
+                self._process.wait(20)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._process = None
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, f"{self.name} ended at its start:\n{self.said()[-3000:]}"
+        try:
+            with urllib.request.urlopen(self._ready, timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+
+class Prometheus(Program):
+    """Prometheus on a copy of the committed folder, where only the addresses in ``targets/`` are changed."""
+
+    def __init__(self, home: Path, targets: Mapping[str, int], *, token: str = "") -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        super().__init__("prometheus", home, ready=f"{self.url}/-/ready")
+        folder = home / "configuration"
+        shutil.copytree(COMMITTED / "prometheus", folder)
+        for path in (folder / "targets").iterdir():
+            port = targets.get(path.stem)
+            path.write_text(yaml.safe_dump([{"targets": [f"127.0.0.1:{port}"]}] if port else []))
+        (folder / "secrets").mkdir()
+        (folder / "secrets" / "otelkit-token").write_text(token)
+        self.configure([
+            f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={home / 'data'}",
+            f"--web.listen-address=127.0.0.1:{self.port}", *FLAGS,
+        ])  # fmt: skip
+
+    def query(self, expression: str, at: float | None = None) -> list[dict[str, Any]]:
+        """Return the instant vector (or a scalar as one entry) that an expression gives."""
+        words = {"query": expression} | ({"time": str(at)} if at else {})
+        data = fetch(f"{self.url}/api/v1/query?{urlencode(words)}")["data"]
+        result = data["result"]
+        return result if data["resultType"] != "scalar" else [{"metric": {}, "value": result}]
+
+    def total(self, expression: str) -> float:
+        """Return the sum of the values an expression gives; 0 where it gives nothing."""
+        return sum(float(entry["value"][1]) for entry in self.query(expression))
+
+    def exemplars(self, expression: str) -> list[dict[str, Any]]:
+        """Return the exemplars of the last hour of an expression's series."""
+        words = urlencode({"query": expression, "start": time.time() - 3600, "end": time.time() + 60})
+        found = fetch(f"{self.url}/api/v1/query_exemplars?{words}")["data"]
+        return [exemplar for series in found for exemplar in series["exemplars"]]
+
+
+class Loki(Program):
+    """Loki with the committed file; ports and folder from the environment."""
+
+    def __init__(self, home: Path) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        super().__init__("loki", home, ready=f"{self.url}/ready", longest_start=120)
+        self.configure(
+            [f"-config.file={COMMITTED / 'loki' / 'loki.yaml'}", "-config.expand-env=true"],
+            {"LOKI_HOST": "127.0.0.1", "LOKI_PORT": str(self.port), "LOKI_GRPC_PORT": str(free_port()),
+             "LOKI_DIR": str(home / "data")},
+        )  # fmt: skip
+
+    def entries(self, query: str, *, since: float = 3600, limit: int = 5000) -> list[tuple[Mapping[str, str], str]]:
+        """Return labels (structured metadata included) and line of each entry of the last ``since`` seconds."""
+        start, end = int((time.time() - since) * 1e9), int((time.time() + 60) * 1e9)
+        words = urlencode({"query": query, "start": start, "end": end, "limit": limit, "direction": "forward"})
+        streams = fetch(f"{self.url}/loki/api/v1/query_range?{words}")["data"]["result"]
+        return [(stream["stream"], value[1]) for stream in streams for value in stream["values"]]
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """Return the vector that a metric query gives now."""
+        found: list[dict[str, Any]] = fetch(f"{self.url}/loki/api/v1/query?query={quote(expression)}")["data"]["result"]
+        return found
+
+
+class Jaeger(Program):
+    """Jaeger with the committed file: OTLP in, traces out of memory."""
+
+    def __init__(self, home: Path) -> None:
+        self.port, self.otlp_port = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        super().__init__("jaeger", home, ready=f"{self.url}/api/services")
+        self.configure(
+            ["--config", str(COMMITTED / "jaeger" / "jaeger.yaml")],
+            {"JAEGER_HOST": "127.0.0.1", "JAEGER_PORT": str(self.port), "JAEGER_OTLP_PORT": str(self.otlp_port),
+             "JAEGER_GRPC_PORT": str(free_port())},
+        )  # fmt: skip
+
+    def trace(self, trace_id: str) -> list[dict[str, Any]]:
+        """Return the spans of a trace; none when it is not there."""
+        try:
+            found: list[dict[str, Any]] = fetch(f"{self.url}/api/traces/{trace_id}")["data"]
+        except urllib.error.HTTPError:
+            return []
+        return [span for trace in found for span in trace["spans"]]
+
+
+class Alertmanager(Program):
+    """Debian's Alertmanager on a configuration file of the test's choice."""
+
+    def __init__(self, home: Path, configuration: Path) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        super().__init__("prometheus-alertmanager", home, ready=f"{self.url}/-/ready")
+        self.configure([
+            f"--config.file={configuration}", f"--storage.path={home / 'data'}",
+            f"--web.listen-address=127.0.0.1:{self.port}", "--cluster.listen-address=",
+        ])  # fmt: skip
+
+
+def fetch(url: str) -> Any:
+    """Return what a JSON API answers."""
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return json.load(answer)
+
+
+def until(ask: Callable[[], _T], longest: float, what: str) -> _T:
+    """Ask again and again until the answer counts as true; fail saying ``what`` did not become true."""
+    end = time.monotonic() + longest
+    while not (answer := ask()):
+        assert time.monotonic() < end, f"not within {longest:.0f} s: {what}"
+        time.sleep(0.2)
+    return answer
