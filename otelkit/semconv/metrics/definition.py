@@ -40,8 +40,14 @@ class MetricDef:
 
     @property
     def prometheus_name(self) -> str:
-        """The name in Prometheus, as the OpenTelemetry Prometheus exporters write it."""
+        """The name in the service's own ``/metrics``, as OpenTelemetry's exporter for Python writes it."""
         return prometheus_name(self.name, self.unit, counter=self.instrument is Instrument.COUNTER)
+
+    @property
+    def collected_name(self) -> str:
+        """The name in Prometheus when it came through the Collector, which ends gauges of unit 1 with ``_ratio``."""
+        ratio = self.unit == "1" and self.instrument is Instrument.GAUGE
+        return f"{self.prometheus_name}_ratio" if ratio else self.prometheus_name
 
 
 _UNIT_WORDS: Final = {"s": "seconds", "ms": "milliseconds", "By": "bytes", "1": ""}

@@ -47,21 +47,21 @@ class RequestMetrics:
     BUDGET_LIMIT: Final = MetricDef(
         "otelkit.budget.limit",
         Instrument.GAUGE,
-        "1",
+        "{value}",
         "What a budget allows, in its measure's unit (seconds, tokens, bytes).",
         (Otelkit.BUDGET_TARGET, Otelkit.BUDGET_MEASURE),
     )
     BUDGET_VALUE: Final = MetricDef(
         "otelkit.budget.value",
         Instrument.GAUGE,
-        "1",
+        "{value}",
         "What is measured against a budget, in the same unit; absent where nothing was measured lately.",
         (Otelkit.BUDGET_TARGET, Otelkit.BUDGET_MEASURE),
     )
     BUDGET_EXCEEDED: Final = MetricDef(
         "otelkit.budget.exceeded",
         Instrument.GAUGE,
-        "1",
+        "{budget}",
         "1 while a budget is exceeded, else 0; absent where nothing was measured lately.",
         (Otelkit.BUDGET_TARGET, Otelkit.BUDGET_MEASURE),
     )
