@@ -126,7 +126,7 @@ def tools(span: Span) -> Iterator[Measurement]:
     """Duration and outcome of one tool call, by tool, integration and action."""
     if operation(span) != Operation.EXECUTE_TOOL:
         return
-    keys = (GenAI.TOOL_NAME, GenAI.TOOL_TYPE, GenAI.AGENT_NAME)
+    keys = (GenAI.TOOL_NAME, GenAI.TOOL_TYPE, Otelkit.TOOL_INTEGRATION, GenAI.AGENT_NAME)
     yield Measurement(Metrics.TOOL_DURATION, span.seconds, {**_labels(span.attributes, keys), **error_label(span)})
     yield Measurement(Metrics.TOOL_CALLS, 1, {**tool_labels(span), Otelkit.OUTCOME: outcome(span)})
 

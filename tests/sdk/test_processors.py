@@ -11,7 +11,7 @@ import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, set_span_in_context
 
 from otelkit.sdk import guard as guard_module
 from otelkit.sdk.events import track
@@ -196,6 +196,53 @@ def test_tools_by_integration_action_and_outcome() -> None:
     }
 
 
+def request_to(bench: Bench, route: str | None, *calls: dict[str, Any]) -> None:
+    """A request with these calls below an agent, which restates their tokens."""
+    labels = {} if route is None else {"http.route": route}
+    with (
+        bench.tracer.start_as_current_span("request", kind=SpanKind.SERVER, attributes=labels),
+        bench.tracer.start_as_current_span("a", attributes={**OTEL, "gen_ai.operation.name": "invoke_agent"}),
+    ):
+        for call in calls:
+            bench.span("call", call)
+
+
+def test_tokens_and_cost_are_counted_by_endpoint_once_the_request_ends() -> None:
+    bench = Bench(TokenProcessor)
+    embedding = {**OTEL, "gen_ai.operation.name": "embeddings", "gen_ai.request.model": "nobody-prices-this"}
+    request_to(bench, "/chat", OTEL, {**OTEL, "gen_ai.response.id": "r2"}, embedding)
+    request_to(bench, "/orders/{id}", OTEL)
+    request_to(bench, "/health")
+    request_to(bench, None, OTEL)
+    tokens = {
+        (point.attributes.get("http.route"), point.attributes["gen_ai.token.type"]): point.value
+        for point in bench.points("otelkit.route.tokens")
+    }
+    assert tokens == {
+        ("/chat", "input"): 300,
+        ("/chat", "output"): 60,
+        ("/orders/{id}", "input"): 100,
+        ("/orders/{id}", "output"): 20,
+        (None, "input"): 100,
+        (None, "output"): 20,
+    }
+    cost = {point.attributes.get("http.route"): point.value for point in bench.points("otelkit.route.cost")}
+    assert cost == {"/chat": pytest.approx(2 * COST), "/orders/{id}": pytest.approx(COST), None: pytest.approx(COST)}
+
+
+def test_tokens_of_very_many_open_requests_are_counted_without_an_endpoint_and_none_is_lost() -> None:
+    bench = Bench(TokenProcessor)
+    roots = [bench.tracer.start_span("request", attributes={"http.route": "/slow"}) for _ in range(2100)]
+    for root in roots:
+        bench.tracer.start_span("call", set_span_in_context(root), attributes=OTEL).end()
+    assert sum(bench.values("otelkit.route.tokens", "gen_ai.token.type").values()) == 52 * 120
+    for root in roots:
+        root.end()
+    points = bench.points("otelkit.route.tokens")
+    assert sum(point.value for point in points if point.attributes.get("http.route") == "/slow") == 2048 * 120
+    assert sum(point.value for point in points) == 2100 * 120
+
+
 def test_retrieval_figures_and_the_pipelines_latency() -> None:
     bench = Bench(RagProcessor)
     retrieval = {"gen_ai.operation.name": "retrieval", "gen_ai.data_source.id": "handbook"}
@@ -204,8 +251,6 @@ def test_retrieval_figures_and_the_pipelines_latency() -> None:
     root = bench.tracer.start_span(
         "GET /chat", kind=SpanKind.SERVER, attributes={"http.route": "/chat"}, start_time=start
     )
-    from opentelemetry.trace import set_span_in_context
-
     inside = set_span_in_context(root)
     for name, attributes, begin, end in (
         ("retrieval", found, 1.0, 1.5),

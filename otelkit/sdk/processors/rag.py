@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from otelkit.mapping.genai import is_inference, operation
 from otelkit.mapping.metrics import Measurement, retrieval
+from otelkit.mapping.repeats import is_local_root
 from otelkit.model import Span
 from otelkit.sdk.processors.base import MeasuringProcessor
 from otelkit.semconv.attributes import Core, Operation
@@ -17,7 +18,6 @@ from otelkit.semconv.metrics import Metrics
 __all__ = ["RagProcessor"]
 
 _MOST_TRACES: Final = 2048  # open traces remembered; the oldest goes first
-_REMOTE_PARENT: Final = 0x200
 _BEGINNINGS: Final = frozenset({Operation.EMBEDDINGS, Operation.RETRIEVAL, Operation.RERANK})
 
 
@@ -47,7 +47,7 @@ class RagProcessor(MeasuringProcessor):
             self._open.popitem(last=False)
 
     def _finished(self, span: Span) -> Iterator[Measurement]:
-        if span.parent_id and not span.flags & _REMOTE_PARENT:
+        if not is_local_root(span):
             return
         start, end = self._open.pop(span.trace_id, (0, 0))
         if end > start:

@@ -118,6 +118,20 @@ class Metrics:
         "LLM and embedding calls by outcome and finish reason.",
         (*_MODEL, GenAI.FINISH_REASONS, Otelkit.OUTCOME),
     )
+    ROUTE_TOKENS: Final = MetricDef(
+        "otelkit.route.tokens",
+        Instrument.COUNTER,
+        "{token}",
+        "Tokens by endpoint, counted when the request ends; without http.route for what is no request.",
+        (Core.HTTP_ROUTE, GenAI.TOKEN_TYPE),
+    )
+    ROUTE_COST: Final = MetricDef(
+        "otelkit.route.cost",
+        Instrument.COUNTER,
+        "USD",
+        "Cost of priced calls by endpoint in US dollars, counted as otelkit.route.tokens is.",
+        (Core.HTTP_ROUTE,),
+    )
     TIME_PER_OUTPUT_TOKEN: Final = MetricDef(
         "otelkit.llm.time_per_output_token",
         Instrument.HISTOGRAM,
@@ -190,7 +204,7 @@ class Metrics:
         Instrument.HISTOGRAM,
         "s",
         "Duration of one tool call.",
-        (GenAI.TOOL_NAME, GenAI.TOOL_TYPE, GenAI.AGENT_NAME, Core.ERROR_TYPE),
+        (GenAI.TOOL_NAME, GenAI.TOOL_TYPE, Otelkit.TOOL_INTEGRATION, GenAI.AGENT_NAME, Core.ERROR_TYPE),
         _SECONDS,
     )
     TOOL_CALLS: Final = MetricDef(
