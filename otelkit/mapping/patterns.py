@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from ipaddress import AddressValueError, IPv6Address
 from typing import Final
 
-__all__ = ["PLACEHOLDER", "is_identifier", "scan"]
+__all__ = ["IBAN_COUNTRIES", "KEY_PREFIXES", "PLACEHOLDER", "is_identifier", "scan"]
 
 PLACEHOLDER: Final = r"\[(?:email|phone|ip|card|iban|ssn|key|token|jwt|secret|credentials|redacted)\]"
 
@@ -60,7 +60,7 @@ _NO_SECRET: Final = re.compile(
 _NUMBER: Final = re.compile(r"[\d.,+-]+(?:[kKmM]|ms|s|%)?")
 
 # With their longer forms, which would otherwise be taken for the beginning of the key itself.
-_KEY_PREFIXES: Final = (
+KEY_PREFIXES: Final = (
     *("sk-ant-", "sk-proj-", "sk-svcacct-", "sk-admin-", "sk-or-", "sk-lf-", "sk-", "pk-lf-"),
     *("rk_live_", "sk_live_", "pk_live_", "rk_test_", "sk_test_", "pk_test_", "phc_", "phx_", "phr_"),
     *("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "xoxa-", "xoxb-", "xoxc-", "xoxe-", "xoxo-", "xoxp-"),
@@ -68,8 +68,9 @@ _KEY_PREFIXES: Final = (
     *("lsv2_pt_", "lsv2_sk_", "shpat_", "shpca_", "shppa_", "shpss_", "dop_v1_", "whsec_", "sq0atp-", "sq0csp-"),
     *("key-", "tvly-", "fw_", "nvapi-", "dapi", "sntrys_", "glc_", "glsa_", "AGE-SECRET-KEY-"),
 )
+"""How keys of well-known services begin."""
 _KEY: Final = re.compile(
-    rf"(?<![A-Za-z0-9])(?:(?:{'|'.join(_KEY_PREFIXES)})(?P<body>[A-Za-z0-9_\-]{{6,500}})|(?P<fixed>(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{{12,20}}"
+    rf"(?<![A-Za-z0-9])(?:(?:{'|'.join(KEY_PREFIXES)})(?P<body>[A-Za-z0-9_\-]{{6,500}})|(?P<fixed>(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{{12,20}}"
     r"|AIza[\w-]{20,60}|ya29\.[\w-]{20,500}|SG\.[\w-]{16,64}\.[\w-]{16,64}|AC[0-9a-f]{32}(?![0-9a-f])|hooks\.slack\.com/services/[\w/]{8,90}))"
 )
 _FIXED_PARTS: Final = ("AKIA", "ASIA", "ABIA", "ACCA", "AIza", "ya29.", "SG.", "hooks.slack")
@@ -84,7 +85,7 @@ def _shortest(prefixes: Iterable[str]) -> tuple[str, ...]:
 
 # What a key contains, by the character without which it need not be looked for.
 _BY_CHARACTER: Final = {
-    sign: _shortest(prefix for prefix in _KEY_PREFIXES if prefix.endswith(sign)) for sign in ("-", "_", "i")
+    sign: _shortest(prefix for prefix in KEY_PREFIXES if prefix.endswith(sign)) for sign in ("-", "_", "i")
 }
 _PRIVATE_KEY: Final = re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^-]{0,16000}(?:-----END [A-Z ]{0,30}-----)?")
 _JWT: Final = re.compile(r"(?<![A-Za-z0-9])eyJ[\w-]{8,8000}(?:\.[\w-]{1,8000}){0,4}")
@@ -116,6 +117,8 @@ _IBAN_LENGTHS: Final = {
     }.items()
     for country in countries.split()
 }
+IBAN_COUNTRIES: Final = tuple(sorted(_IBAN_LENGTHS))
+"""Countries whose accounts have IBANs, as two letters."""
 _CARD: Final = re.compile(r"(?<![A-Za-z0-9.\-])\d(?:[ -]?\d){12,18}(?![A-Za-z0-9-])")
 _CUT_CARD: Final = re.compile(r"(?<![A-Za-z0-9.\-])[3-6]\d{3}([ -])\d{4}\1(?:\d{4}\1)?\d{1,4}\Z")
 _SSN: Final = re.compile(r"(?<![\w-])(?!000|666|9\d\d)\d{3}([- ])(?!00)\d{2}\1(?!0000)\d{4}(?![\w-])")
