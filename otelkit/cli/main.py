@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from otelkit.cli import audit, db, demo, dev, provision, run, serve, settings
+from otelkit.cli import audit, db, demo, dev, doctor, provision, run, serve, settings
 from otelkit.errors import OtelkitError
 from otelkit.settings import package_version
 
@@ -21,6 +21,7 @@ _EPILOG: Final = """examples:
   otelkit db stats                    what is stored; also compact, backup, export and import
   otelkit audit verify                who did what, and that nothing of it was changed
   otelkit provision                   Collector configuration, alert rules and dashboards, in collector/
+  otelkit doctor                      where telemetry ends, hop by hop, and where it breaks
   otelkit demo                        a chatbot at work, with all of it
   otelkit settings                    every option, its variable and its value
 """
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"otelkit {package_version()}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in (dev, run, serve, provision, db, audit, demo, settings):
+    for command in (dev, run, serve, provision, doctor, db, audit, demo, settings):
         command.add_parser(commands)
     args = parser.parse_args(argv)
     try:

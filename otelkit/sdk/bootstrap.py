@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,6 +28,7 @@ from otelkit.sdk import context as sdk_context
 from otelkit.sdk.events import Events
 from otelkit.sdk.export.entrance import LogEntrance, SpanEntrance
 from otelkit.sdk.export.lane import Batch
+from otelkit.sdk.export.ledger import Reason, Signal
 from otelkit.sdk.export.points import LabelCleaner
 from otelkit.sdk.export.readers import PushReader
 from otelkit.sdk.export.worker import Record
@@ -50,7 +51,7 @@ from otelkit.settings import OPTIONS, Settings, load, read_table
 if TYPE_CHECKING:
     from otelkit.sdk.integrations.prometheus import PrometheusPage
 
-__all__ = ["absorb", "flush", "hand_over", "shutdown", "start"]
+__all__ = ["absorb", "flush", "hand_over", "lost", "shutdown", "start"]
 
 _lock = threading.RLock()
 
@@ -96,6 +97,12 @@ def flush(timeout: float) -> bool:
     """What :func:`otelkit.flush` does."""
     runtime = _Process.runtime
     return runtime.flush(timeout) if runtime is not None else True
+
+
+def lost() -> Mapping[tuple[Signal, Reason], int]:
+    """What was not delivered so far, by signal and reason; empty when nothing was lost."""
+    drops = _Process.runtime.ledger.drops() if _Process.runtime is not None else {}
+    return {key: count for key, count in drops.items() if count}
 
 
 def hand_over(timeout: float) -> tuple[bytes, bool]:

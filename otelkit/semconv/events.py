@@ -12,6 +12,7 @@ from typing import Final
 __all__ = [
     "CATALOGUE",
     "CONSENT_CATEGORIES",
+    "DOCTOR_CHECK",
     "ERROR_NEW",
     "ERROR_REGRESSED",
     "Consent",
@@ -24,6 +25,8 @@ __all__ = [
 # No product events: records by which the server tells of an error, nobody's and without consent.
 ERROR_NEW: Final = "otelkit.error.new"
 ERROR_REGRESSED: Final = "otelkit.error.regressed"
+# Sent by `otelkit doctor` to see where events end; nobody's, and without consent.
+DOCTOR_CHECK: Final = "otelkit.doctor.check"
 
 
 class Consent(StrEnum):

@@ -283,3 +283,10 @@ class Metrics:
         "Product events not created, by reason (no consent, invalid properties).",
         ("event.name", Otelkit.DROP_REASON),
     )
+    DOCTOR_CHECKS: Final = MetricDef(
+        "otelkit.doctor.checks",
+        Instrument.COUNTER,
+        "{check}",
+        "Marked points by which `otelkit doctor` sees where metrics end; nothing else sends it.",
+        ("mark",),
+    )
