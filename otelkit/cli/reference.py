@@ -120,6 +120,23 @@ def _metrics() -> Iterator[str]:
     )
     for entry in metrics.CATALOGUE:
         yield from _metric(entry)
+    yield "## Of the server"
+    yield ""
+    yield "What `otelkit serve` says at [`GET /metrics`](../server.md#get-metrics). No service sends any of it, and"
+    yield "what is unknown is absent."
+    yield ""
+    yield from _table(
+        ["in Prometheus", "instrument", "attributes", "meaning"],
+        [
+            (
+                _code(entry.prometheus_name),
+                str(entry.instrument),
+                ", ".join(map(_code, entry.attributes)),
+                entry.description,
+            )
+            for entry in metrics.SERVER
+        ],
+    )
 
 
 def _metric(entry: metrics.MetricDef) -> Iterator[str]:

@@ -239,6 +239,8 @@ class Otelkit:
     CONSENT_POLICY_VERSION: Final = "otelkit.consent.policy_version"
     DROP_REASON: Final = "otelkit.drop.reason"
     SIGNAL: Final = "otelkit.signal"
+    PERIOD: Final = "otelkit.period"  # metric attribute: 1h, 24h, 7d, today
+    TENANT: Final = "otelkit.tenant"  # metric attribute of the server's ten largest groups: a pseudonym
     DB_FINGERPRINT: Final = "otelkit.db.query.fingerprint"  # equal for statements that differ in values only
     DB_SECONDS: Final = "otelkit.db.duration"  # on an event: how long the call took, in seconds
     DB_CALLS: Final = "otelkit.db.calls"  # on a request: database calls below it

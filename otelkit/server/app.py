@@ -19,6 +19,7 @@ from otelkit.server.access import Access
 from otelkit.server.api.asking import Context
 from otelkit.server.api.routes import api_routes
 from otelkit.server.config import ServerConfig
+from otelkit.server.exposition import Exposition, scrape_route
 from otelkit.server.insights.status import Status
 from otelkit.server.intruders import Intruders
 from otelkit.server.live import Live
@@ -64,6 +65,7 @@ def build_app(
     routes: list[BaseRoute] = [
         *otlp_routes(pipeline, config.max_body),
         PermittedWebSocket("/api/live", live.listen, permission="read"),
+        scrape_route(Exposition(database, pipeline, status, pseudonym)),
         *api_routes(Context(database, pipeline, status, repricing, access, pseudonym=pseudonym)),
     ]
     if PAGE.is_dir():

@@ -84,7 +84,9 @@ def _service(signal: Signal, pipeline: Pipeline, access: Access) -> grpc.Generic
             pipeline.hold(len(body))
             accepted = pipeline.submit(signal.name, body, encoding="identity", json=False).result()
         except OtelkitError as error:
-            _abort(context, refusal_of(error))
+            refusal = refusal_of(error)
+            pipeline.refused(signal.name, refusal.reason)
+            _abort(context, refusal)
         return signal.answer(accepted)
 
     serialize: Callable[[Any], bytes] = signal.response.SerializeToString

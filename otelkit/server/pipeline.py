@@ -21,6 +21,7 @@ from sqlalchemy import Connection
 from otelkit.errors import DecodeError, OtelkitError, StorageError
 from otelkit.mapping.otlp import DECODERS, Decoded
 from otelkit.server.ages import without_old
+from otelkit.server.delays import Delays, oldest
 from otelkit.server.encodings import TooLargeError, decompress
 from otelkit.server.storage.store import Batch, Store
 from otelkit.server.wire import check_size
@@ -47,12 +48,17 @@ class Accepted:
 
 @dataclass(slots=True)
 class Progress:
-    """What the receiver has done since it started; read by ``/api/status``."""
+    """What the receiver has done since it started; read by ``/api/status`` and ``/metrics``.
+
+    ``rejected`` counts records by signal and reason, ``refused`` requests of which nothing was stored.
+    """
 
     revision: int = 0
     last: float | None = None
     received: Counter[str] = field(default_factory=Counter)
     rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
+    refused: Counter[tuple[str, str]] = field(default_factory=Counter)
+    delays: Delays = field(default_factory=Delays)
     failure: StorageError | None = None
     recent: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=4096))
 
@@ -103,6 +109,11 @@ class Pipeline:
         """How many bytes of bodies are being read, wait or are being stored."""
         return self._waiting_bytes
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait to be stored."""
+        return len(self._queue)
+
     def start(self) -> None:
         """Start the writer thread."""
         if self._thread is None:
@@ -132,6 +143,11 @@ class Pipeline:
         """Give back what was held for a body that will not be submitted."""
         with self._wake:
             self._waiting_bytes -= size
+
+    def refused(self, signal: str, reason: str) -> None:
+        """Count a request of which nothing was stored, whoever refused it."""
+        with self._wake:
+            self.progress.refused[signal, reason] += 1
 
     def submit(self, signal: str, body: bytes, *, encoding: str, json: bool) -> Future[Accepted]:
         """Queue one request's body, for which room is held, and return what will become of it.
@@ -257,6 +273,8 @@ class Pipeline:
         for item, decoded in ready:
             progress.received[item.signal] += len(decoded.records)
             spans += len(decoded.records) if item.signal == "spans" else 0
+            if (since := oldest(item.signal, decoded.records)) is not None:
+                progress.delays.note(item.signal, progress.last - since)
             for reason, count in decoded.rejected.items():
                 progress.rejected[item.signal, reason] += count
         if spans:

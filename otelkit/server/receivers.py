@@ -59,9 +59,9 @@ class _Receiver:
             del body  # it may be large, and the answer may take a while
             return self._answer(await asyncio.wrap_future(future), json)
         except _UnsupportedError as error:
-            return _error(Refusal(415, INVALID, str(error)), json)
+            return self._refused(Refusal(415, INVALID, str(error), reason="unsupported"), json)
         except OtelkitError as error:
-            return _error(refusal_of(error), json)
+            return self._refused(refusal_of(error), json)
         except ClientDisconnect:
             return Response(status_code=400)
 
@@ -81,6 +81,10 @@ class _Receiver:
             self._pipeline.release(len(body))
             raise
         return bytes(body)
+
+    def _refused(self, refusal: Refusal, json: bool) -> Response:
+        self._pipeline.refused(self._signal.name, refusal.reason)
+        return _error(refusal, json)
 
     def _too_large(self) -> TooLargeError:
         return TooLargeError(f"the body is larger than {self._max_body} bytes: send smaller batches")

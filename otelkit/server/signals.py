@@ -12,7 +12,7 @@ from otelkit.errors import DecodeError, OtelkitError, StorageFullError
 from otelkit.server.encodings import TooLargeError
 from otelkit.server.pipeline import Accepted, BusyError
 
-__all__ = ["DENIED", "INVALID", "SIGNALS", "UNAUTHENTICATED", "Refusal", "Signal", "refusal_of"]
+__all__ = ["DENIED", "INVALID", "REASONS", "SIGNALS", "UNAUTHENTICATED", "Refusal", "Signal", "refusal_of"]
 
 # google.rpc.Code, which gRPC's own codes are
 INVALID: Final = 3
@@ -57,23 +57,31 @@ SIGNALS: Final = (
 )
 
 
+REASONS: Final = ("invalid", "unsupported", "too_large", "busy", "full", "failing")
+"""Words for why nothing of a request was stored."""
+
+
 class Refusal(NamedTuple):
-    """Why nothing of a request was stored: HTTP status, google.rpc code, and in how many seconds to try again."""
+    """Why nothing of a request was stored: HTTP status, google.rpc code, and in how many seconds to try again.
+
+    ``reason`` is the word by which such requests are counted.
+    """
 
     status: int
     code: int
     message: str
     retry_after: int | None = None
+    reason: str = "failing"
 
 
 def refusal_of(error: OtelkitError) -> Refusal:
     """Return what the OTLP specification says to answer."""
     if isinstance(error, DecodeError):
-        return Refusal(400, INVALID, str(error))
+        return Refusal(400, INVALID, str(error), reason="invalid")
     if isinstance(error, TooLargeError):
-        return Refusal(413, INVALID, str(error))
+        return Refusal(413, INVALID, str(error), reason="too_large")
     if isinstance(error, BusyError):
-        return Refusal(429, _EXHAUSTED, str(error), _RETRY_BUSY)
+        return Refusal(429, _EXHAUSTED, str(error), _RETRY_BUSY, "busy")
     if isinstance(error, StorageFullError):
-        return Refusal(503, _UNAVAILABLE, str(error), _RETRY_FULL)
+        return Refusal(503, _UNAVAILABLE, str(error), _RETRY_FULL, "full")
     return Refusal(503, _UNAVAILABLE, str(error), _RETRY_FAILING)

@@ -57,6 +57,7 @@ def test_every_setting_is_documented() -> None:
 def test_every_metric_and_event_is_documented() -> None:
     page = (REFERENCE / "metrics.md").read_text("utf-8")
     assert all(f"\n## {entry.name}\n" in page and entry.prometheus_name in page for entry in metrics.CATALOGUE)
+    assert all(f"| `{entry.prometheus_name}` |" in page for entry in metrics.SERVER)
     page = (REFERENCE / "events.md").read_text("utf-8")
     assert all(f"\n## {entry.name}\n" in page and entry.posthog_name in page for entry in events.CATALOGUE)
 

@@ -15,7 +15,7 @@ from otelkit.mapping.content import is_content
 from otelkit.semconv import attributes, events, security
 from otelkit.semconv.attributes import Core, GenAI, Otelkit
 from otelkit.semconv.events import EventDef
-from otelkit.semconv.metrics import CATALOGUE, Instrument, MetricDef, Profile
+from otelkit.semconv.metrics import CATALOGUE, SERVER, Instrument, MetricDef, Profile
 
 # UCUM, as OpenTelemetry uses it: seconds, bytes, one, an annotation in braces, and ISO 4217 for money.
 UNITS = re.compile(r"s|By|1|USD|\{[a-z_]+\}")
@@ -51,6 +51,7 @@ ASKED_FOR = {
     "plan.paid": {"amount", "currency"},
 }
 CONTENT = {"title", "query", "old_value", "new_value", "stack_trace", "comment"}
+EVERYTHING = (*CATALOGUE, *SERVER)
 PERSONAL = {Core.USER_ID, Core.SESSION_ID, Otelkit.GROUP_ID, GenAI.CONVERSATION_ID, Otelkit.REQUEST_ID}
 
 
@@ -58,11 +59,11 @@ PERSONAL = {Core.USER_ID, Core.SESSION_ID, Otelkit.GROUP_ID, GenAI.CONVERSATION_
 
 
 def test_names_are_there_once() -> None:
-    assert [name for name, count in Counter(entry.name for entry in CATALOGUE).items() if count > 1] == []
-    assert len({entry.prometheus_name for entry in CATALOGUE}) == len(CATALOGUE)
+    assert [name for name, count in Counter(entry.name for entry in EVERYTHING).items() if count > 1] == []
+    assert len({entry.prometheus_name for entry in EVERYTHING}) == len(EVERYTHING)
 
 
-@pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.name)
+@pytest.mark.parametrize("entry", EVERYTHING, ids=lambda entry: entry.name)
 def test_an_entry_is_well_formed(entry: MetricDef) -> None:
     assert DOTTED.fullmatch(entry.name)
     assert UNITS.fullmatch(entry.unit)

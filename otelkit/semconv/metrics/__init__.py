@@ -13,11 +13,13 @@ from otelkit.semconv.metrics.errors import ErrorMetrics
 from otelkit.semconv.metrics.jobs import JobMetrics
 from otelkit.semconv.metrics.requests import RequestMetrics
 from otelkit.semconv.metrics.security import SecurityMetrics
+from otelkit.semconv.metrics.server import ServerMetrics
 from otelkit.semconv.metrics.service import Metrics
 from otelkit.semconv.metrics.system import ContainerMetrics, HostMetrics, ProcessMetrics
 
 __all__ = [
     "CATALOGUE",
+    "SERVER",
     "ContainerMetrics",
     "DatabaseMetrics",
     "ErrorMetrics",
@@ -30,6 +32,7 @@ __all__ = [
     "Profile",
     "RequestMetrics",
     "SecurityMetrics",
+    "ServerMetrics",
     "prometheus_name",
 ]
 
@@ -45,7 +48,13 @@ _SUBJECTS: Final = (
     SecurityMetrics,
 )
 
-CATALOGUE: Final[tuple[MetricDef, ...]] = tuple(
-    entry for subject in _SUBJECTS for entry in vars(subject).values() if isinstance(entry, MetricDef)
-)
-"""All entries in reading order."""
+
+def _entries(*subjects: type) -> tuple[MetricDef, ...]:
+    return tuple(entry for subject in subjects for entry in vars(subject).values() if isinstance(entry, MetricDef))
+
+
+CATALOGUE: Final = _entries(*_SUBJECTS)
+"""All that services record, in reading order."""
+
+SERVER: Final = _entries(ServerMetrics)
+"""What ``otelkit serve`` lets Prometheus scrape."""

@@ -18,9 +18,9 @@ from otelkit.server.storage.retention import Retention
 from otelkit.server.storage.rollups import newest_step
 from otelkit.server.text import UNKNOWN_SERVICE
 
-__all__ = ["Status"]
+__all__ = ["REASONS", "Status"]
 
-_REASONS: Final = {
+REASONS: Final = {
     "trace_id": "no valid trace id",
     "span_id": "no valid span id",
     "parent_span_id": "an invalid parent id",
@@ -47,6 +47,11 @@ class Status:
         self._version = version
         self._address = address
         self._started = time.time()
+
+    @property
+    def uptime(self) -> float:
+        """Seconds since the server started."""
+        return time.time() - self._started
 
     def state(self) -> str:
         """Return ``ok``, ``full`` or ``failing``."""
@@ -79,7 +84,7 @@ class Status:
             "stored": {name: stored.get(name, 0) for name in ("spans", "traces", "logs", "points")},
             "retention": self._retention.json(connection),
             "rejected": [
-                {"signal": signal, "reason": _REASONS.get(reason, reason), "count": count}
+                {"signal": signal, "reason": REASONS.get(reason, reason), "count": count}
                 for (signal, reason), count in progress.rejected.most_common(20)
             ],
             "hints": [*([notice] if (notice := self._database.dialect.notice) else []), *self._hints(connection, now)],

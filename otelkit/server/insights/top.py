@@ -12,7 +12,7 @@ from otelkit.server.insights.services import ENTRIES
 from otelkit.server.insights.sums import Scope, hists, milliseconds, rolls, total_tokens
 from otelkit.server.storage import schema
 
-__all__ = ["BY", "SORTS", "top"]
+__all__ = ["BY", "SORTS", "entries", "top"]
 
 Entry = dict[str, Any]
 _trace: Final = schema.trace.c
@@ -44,19 +44,20 @@ def top(
 
     Tokens and cost of a route or root are unknown: the calls to models below it are counted by model and service.
     """
-    entries = _entries(connection, period, scope, by)
+    found = entries(connection, period, scope, by)
     earlier = before(connection, period)
-    then = {entry["value"]: entry for entry in _entries(connection, earlier, scope, by)} if earlier is not None else {}
+    then = {entry["value"]: entry for entry in entries(connection, earlier, scope, by)} if earlier is not None else {}
     key = _SORT_KEYS[sort]
-    entries.sort(key=lambda entry: (-(entry[key] or 0), -entry["count"], str(entry["value"])))
-    for entry in entries[:limit]:
+    found.sort(key=lambda entry: (-(entry[key] or 0), -entry["count"], str(entry["value"])))
+    for entry in found[:limit]:
         old = then.get(entry["value"])
         nothing = dict.fromkeys(_KEPT, 0) if earlier is not None else None
         entry["previous"] = {name: old[name] for name in _KEPT} if old is not None else nothing
-    return {"range": period.json(), "by": by, "total": len(entries), "top": entries[:limit]}
+    return {"range": period.json(), "by": by, "total": len(found), "top": found[:limit]}
 
 
-def _entries(connection: Connection, period: Range, scope: Scope, by: str) -> list[Entry]:
+def entries(connection: Connection, period: Range, scope: Scope, by: str) -> list[Entry]:
+    """Return the figures of every value of ``by``, in no order."""
     whom = _WHOM.get(by)
     return _by_trace(connection, period, scope, whom) if whom is not None else _by_series(connection, period, scope, by)
 
