@@ -13,7 +13,18 @@ from otelkit.mapping.providers import canonical_provider
 from otelkit.model import Attributes, AttributeValue, Span, SpanEvent, SpanKind
 from otelkit.semconv.attributes import Core, GenAI, OpenInference, Operation, Otelkit, Traceloop
 
-__all__ = ["StepKind", "Usage", "is_inference", "model", "normalise", "operation", "provider", "step_kind", "usage"]
+__all__ = [
+    "FIRST_CHUNK_EVENTS",
+    "StepKind",
+    "Usage",
+    "is_inference",
+    "model",
+    "normalise",
+    "operation",
+    "provider",
+    "step_kind",
+    "usage",
+]
 
 StepKind: TypeAlias = Literal[
     "llm",
@@ -40,7 +51,7 @@ _TOKENS: Final = (
 )
 _RENAMED: Final = frozenset(traceloop.RENAMED)
 _PREFIXES: Final = ("llm.", "traceloop.", *traceloop.PREFIXES)
-_FIRST_CHUNK_EVENTS: Final = (OpenInference.FIRST_TOKEN_EVENT, Traceloop.CHUNK_EVENT)
+FIRST_CHUNK_EVENTS: Final = (OpenInference.FIRST_TOKEN_EVENT, Traceloop.CHUNK_EVENT)
 _CALLS: Final = Operation.INFERENCE | {Operation.EMBEDDINGS}
 # Keys that are known not to be legacy: services write the same few hundred again and again.
 _current: set[str] = set()
@@ -158,7 +169,7 @@ def _corrected(attributes: Attributes, events: tuple[SpanEvent, ...], start: int
         changes.setdefault(GenAI.RETRIEVAL_TOP_K, attributes[GenAI.REQUEST_TOP_K])
         dropped.add(GenAI.REQUEST_TOP_K)
     if events and GenAI.TIME_TO_FIRST_CHUNK not in attributes:
-        first = next((event.time for event in events if event.name in _FIRST_CHUNK_EVENTS), 0)
+        first = next((event.time for event in events if event.name in FIRST_CHUNK_EVENTS), 0)
         if first >= start > 0:
             changes[GenAI.TIME_TO_FIRST_CHUNK] = (first - start) / 1e9
     if not changes and not dropped:

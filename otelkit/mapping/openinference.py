@@ -13,9 +13,9 @@ from otelkit.model import Attributes, AttributeValue
 from otelkit.semconv.attributes import GenAI, Operation, Otelkit
 from otelkit.semconv.attributes import OpenInference as OI
 
-__all__ = ["PREFIXES", "consumed", "converted"]
+__all__ = ["OPERATIONS", "PREFIXES", "RENAMED", "consumed", "converted"]
 
-_OPERATIONS: Final = {
+OPERATIONS: Final = {
     "LLM": Operation.CHAT,
     "EMBEDDING": Operation.EMBEDDINGS,
     "RETRIEVER": Operation.RETRIEVAL,
@@ -31,7 +31,7 @@ _INPUTS: Final = {
 }
 _OUTPUTS: Final = {"TOOL": GenAI.TOOL_RESULT}
 
-_SAME: Final = {
+RENAMED: Final = {
     OI.PROMPT_TOKENS: GenAI.INPUT_TOKENS,
     OI.COMPLETION_TOKENS: GenAI.OUTPUT_TOKENS,
     OI.CACHE_READ: GenAI.CACHE_READ_TOKENS,
@@ -77,7 +77,7 @@ _LOOK_IN: Final = 65_536
 
 def consumed(key: str) -> bool:
     """Whether :func:`converted` says under another name (or had no use for) what stands under this key."""
-    return key in _SAME or key in _ELSEWHERE or key.startswith(PREFIXES)
+    return key in RENAMED or key in _ELSEWHERE or key.startswith(PREFIXES)
 
 
 def converted(attributes: Attributes) -> dict[str, AttributeValue]:
@@ -94,15 +94,15 @@ def converted(attributes: Attributes) -> dict[str, AttributeValue]:
 
 
 def _renamed(attributes: Attributes, kind: str) -> dict[str, AttributeValue]:
-    return {_SAME[key]: value for key, value in attributes.items() if _SAME.get(key)}
+    return {RENAMED[key]: value for key, value in attributes.items() if RENAMED.get(key)}
 
 
 def _names(attributes: Attributes, kind: str) -> dict[str, AttributeValue]:
     found: dict[str, AttributeValue] = {}
     if kind == "LLM" and any(key.startswith((OI.PROMPTS, OI.CHOICES)) for key in attributes):
         found[GenAI.OPERATION] = Operation.TEXT_COMPLETION
-    elif kind in _OPERATIONS:
-        found[GenAI.OPERATION] = _OPERATIONS[kind]
+    elif kind in OPERATIONS:
+        found[GenAI.OPERATION] = OPERATIONS[kind]
     elif kind:
         found[Otelkit.STEP] = kind.lower()
     provider = _provider(_text(attributes, OI.PROVIDER), _text(attributes, OI.SYSTEM))

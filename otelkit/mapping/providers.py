@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["canonical_provider"]
+__all__ = ["ALIASES", "canonical_provider"]
 
-_ALIASES: Final = {
+ALIASES: Final = {
     "azure": "azure.ai.openai",
     "azure_openai": "azure.ai.openai",
     "azure-openai": "azure.ai.openai",
@@ -46,4 +46,4 @@ _ALIASES: Final = {
 def canonical_provider(name: str) -> str:
     """Return the well-known value for a provider's name; unknown names come back in lower case."""
     lowered = name.strip().lower()
-    return _ALIASES.get(lowered, lowered)
+    return ALIASES.get(lowered, lowered)

@@ -11,7 +11,7 @@ from otelkit.model import Attributes, AttributeValue, SpanEvent
 from otelkit.semconv.attributes import Core, GenAI, Operation, Otelkit
 from otelkit.semconv.attributes import Traceloop as TL
 
-__all__ = ["PREFIXES", "RENAMED", "consumed", "converted"]
+__all__ = ["KINDS", "PREFIXES", "RENAMED", "REQUESTS", "consumed", "converted"]
 
 RENAMED: Final = {
     GenAI.SYSTEM: GenAI.PROVIDER,
@@ -38,12 +38,12 @@ RENAMED: Final = {
     TL.LLM_TOTAL_TOKENS: "",
 }
 # Kind of a step → operation, and the attributes that its name, input and output are.
-_KINDS: Final = {
+KINDS: Final = {
     "workflow": (Operation.INVOKE_WORKFLOW, GenAI.WORKFLOW_NAME, Otelkit.INPUT_VALUE, Otelkit.OUTPUT_VALUE),
     "agent": (Operation.INVOKE_AGENT, GenAI.AGENT_NAME, Otelkit.INPUT_VALUE, Otelkit.OUTPUT_VALUE),
     "tool": (Operation.EXECUTE_TOOL, GenAI.TOOL_NAME, GenAI.TOOL_ARGUMENTS, GenAI.TOOL_RESULT),
 }
-_REQUESTS: Final = {
+REQUESTS: Final = {
     "chat": Operation.CHAT,
     "completion": Operation.TEXT_COMPLETION,
     "embedding": Operation.EMBEDDINGS,
@@ -78,8 +78,8 @@ def _kind(attributes: Attributes) -> dict[str, AttributeValue]:
         return {}
     found: dict[str, AttributeValue] = {}
     name, given, gave = Otelkit.STEP, Otelkit.INPUT_VALUE, Otelkit.OUTPUT_VALUE
-    if kind in _KINDS:
-        found[GenAI.OPERATION], name, given, gave = _KINDS[kind]
+    if kind in KINDS:
+        found[GenAI.OPERATION], name, given, gave = KINDS[kind]
         sources = {name: TL.ENTITY_NAME}
     else:
         found[name] = kind
@@ -91,7 +91,7 @@ def _kind(attributes: Attributes) -> dict[str, AttributeValue]:
 
 
 def _request(attributes: Attributes) -> dict[str, AttributeValue]:
-    operation = _REQUESTS.get(str(attributes.get(TL.REQUEST_TYPE)))
+    operation = REQUESTS.get(str(attributes.get(TL.REQUEST_TYPE)))
     return {GenAI.OPERATION: operation} if operation else {}
 
 

@@ -11,9 +11,10 @@ batch processor, which loses what was acknowledged when the process is killed: e
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
-from otelkit.provision.collector import parts, redaction
+from otelkit.provision.collector import derived_metrics, parts, redaction
 from otelkit.provision.collector.components import Component, Configuration, Kind, Pipeline, Signal
 from otelkit.provision.collector.options import Options
 from otelkit.provision.documents import as_yaml
@@ -41,47 +42,47 @@ def _dev(options: Options) -> Mapping[str, Configuration]:
 
 def _standard(options: Options) -> Mapping[str, Configuration]:
     extensions, otlp = _front(options)
-    pipelines = (
-        *_traces(options, otlp),
-        *_logs(options, otlp),
-        Pipeline(
-            Signal.METRICS,
-            "all",
-            (otlp,),
-            (parts.LIMITER, parts.DETECTION, redaction.attributes(), parts.CUMULATIVE, parts.SERIES_LABELS),
-            (parts.PROMETHEUS,),
-        ),
-    )
+    pipelines = (*_traces(options, otlp), *_logs(options, otlp), *_metrics(options, otlp, (parts.PROMETHEUS,)))
     return {"standard.yaml": Configuration(_STANDARD, pipelines, extensions)}
 
 
 def _traces(options: Options, otlp: Component) -> tuple[Pipeline, ...]:
-    ai = parts.forward("ai_spans")
-    return (
-        Pipeline(
-            Signal.TRACES,
-            "in",
-            (otlp,),
-            (parts.LIMITER, parts.DETECTION, redaction.attributes(), redaction.names()),
-            (parts.traces(), ai),
-        ),
-        Pipeline(Signal.TRACES, "otelkit", (ai,), (parts.ONLY_AI_SPANS,), (parts.server(),)),
-    )
+    """Everything to the trace store; AI steps also to otelkit, and measured where their service does not measure."""
+    ai, plain = parts.forward("ai_spans"), parts.forward("plain_spans")
+    processors = (parts.LIMITER, parts.DETECTION, redaction.attributes(), redaction.names())
+    whole = (parts.server(),) if options.server == "all" else ()
+    some = (parts.server(),) if options.server == "ai" else ()
+    measured = (plain,) if options.derived else ()
+    made = [Pipeline(Signal.TRACES, "in", (otlp,), processors, (parts.traces(), *whole))]
+    if some or measured:
+        made[0] = replace(made[0], exporters=(*made[0].exporters, ai))
+        made.append(Pipeline(Signal.TRACES, "ai", (ai,), (parts.ONLY_AI_SPANS,), (*some, *measured)))
+    if measured:
+        shaped = (derived_metrics.ONLY_PLAIN, derived_metrics.PREPARED)
+        made.append(Pipeline(Signal.TRACES, "plain", measured, shaped, (derived_metrics.connector(options.names),)))
+    return tuple(made)
 
 
 def _logs(options: Options, otlp: Component) -> tuple[Pipeline, ...]:
+    """Everything to Loki; product events, audit and security events also to otelkit."""
     kept, events = parts.forward("logs"), parts.forward("events")
-    return (
-        Pipeline(
-            Signal.LOGS,
-            "in",
-            (otlp,),
-            (parts.LIMITER, parts.DETECTION, redaction.attributes(), redaction.names()),
-            (kept, events),
-        ),
+    processors = (parts.LIMITER, parts.DETECTION, redaction.attributes(), redaction.names())
+    whole = (parts.server(),) if options.server == "all" else ()
+    some = (events,) if options.server == "ai" else ()
+    made = [
+        Pipeline(Signal.LOGS, "in", (otlp,), processors, (kept, *some, *whole)),
         Pipeline(Signal.LOGS, "loki", (kept,), (parts.EVENT_NAME,), (parts.loki(),)),
-        Pipeline(Signal.LOGS, "otelkit", (events,), (parts.ONLY_EVENTS,), (parts.server(),)),
-    )
+    ]
+    if some:
+        made.append(Pipeline(Signal.LOGS, "events", some, (parts.ONLY_EVENTS,), (parts.server(),)))
+    return tuple(made)
+
+
+def _metrics(options: Options, otlp: Component, exporters: tuple[Component, ...]) -> tuple[Pipeline, ...]:
+    derived = (derived_metrics.connector(options.names),) if options.derived else ()
+    once = (derived_metrics.OWN_NAMES_ONLY,) if options.derived else ()
+    processors = (parts.LIMITER, parts.DETECTION, redaction.attributes(), *once, parts.CUMULATIVE, parts.SERIES_LABELS)
+    return (Pipeline(Signal.METRICS, "all", (otlp, *derived), processors, exporters),)
 
 
 def _front(options: Options) -> tuple[tuple[Component, ...], Component]:

@@ -12,7 +12,7 @@ from typing import Final
 
 from otelkit.provision.documents import as_yaml
 
-__all__ = ["BUILDER", "COMMAND", "VERSION", "files", "modules"]
+__all__ = ["BUILDER", "COMMAND", "OLD_NAMES", "RENDERED_ONLY", "TYPES", "VERSION", "files", "modules"]
 
 VERSION: Final = "0.155.0"
 """The Collector's version; the images in the compose files are of the same one."""
@@ -65,6 +65,34 @@ _COMPONENTS: Final[Mapping[str, tuple[str, ...]]] = {
         f"{_CONTRIB}/extension/storage/filestorage",
     ),
 }
+TYPES: Final[Mapping[str, frozenset[str]]] = {
+    "receivers": frozenset({"otlp", "file_log", "kafka", "prometheus"}),
+    "processors": frozenset(
+        {
+            *("memory_limiter", "attributes", "deltatocumulative", "filter", "redaction", "resource"),
+            *("resource_detection", "tail_sampling", "transform"),
+        }
+    ),
+    "exporters": frozenset(
+        {"debug", "otlp_grpc", "otlp_http", "file", "kafka", "prometheus", "prometheus_remote_write"}
+    ),
+    "connectors": frozenset({"forward", "signal_to_metrics"}),
+    "extensions": frozenset({"basicauth", "bearertokenauth", "health_check", "file_storage"}),
+}
+"""The names that a configuration calls these components by."""
+
+OLD_NAMES: Final[Mapping[str, str]] = {
+    "filelog": "file_log",
+    "otlphttp": "otlp_http",
+    "prometheusremotewrite": "prometheus_remote_write",
+    "resourcedetection": "resource_detection",
+    "signaltometrics": "signal_to_metrics",
+}
+"""What these components were called before, which is still understood."""
+
+RENDERED_ONLY: Final = frozenset({"elasticsearch", "loadbalancing"})
+"""Exporters that a configuration may name and this distribution lacks: at this version they were not published."""
+
 _PROVIDERS: Final = tuple(f"{_CORE}/confmap/provider/{name}provider" for name in ("env", "file", "yaml"))
 
 
