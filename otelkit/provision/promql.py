@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from otelkit.semconv.attributes import Core
-from otelkit.semconv.metrics import Instrument, MetricDef
+from otelkit.semconv.metrics import Instrument, MetricDef, Metrics
 
 __all__ = [
     "INSTANCE",
@@ -36,6 +36,7 @@ __all__ = [
     "misses",
     "number",
     "share",
+    "together",
     "top",
 ]
 
@@ -144,6 +145,10 @@ class Expr:
         """This one's results where the other has none with the same labels."""
         return self._with("unless", other)
 
+    def only_with(self, other: Expr, *attributes: str) -> Expr:
+        """This one's results for which ``other`` has one that agrees in ``attributes``."""
+        return replace(self._with(f"and on ({_list(attributes)})", other), by=self.by)
+
     def per(self, other: Expr, *attributes: str) -> Expr:
         """Divide many series by the one of ``other`` that agrees in ``attributes`` (in none: by its only series)."""
         return self._with(f"/ on ({_list(attributes)}) group_left ()", other)
@@ -182,6 +187,13 @@ def share(part: Expr, whole: Expr) -> Expr:
     if part.by != whole.by:
         raise ValueError(f"a share of series by {whole.by} cannot be by {part.by}")
     return (part | whole * 0) / (whole > 0)
+
+
+def together(*parts: Expr) -> Expr:
+    """The sum of several, any of which may be missing; all are kept apart by the same attributes."""
+    marked = (f'label_replace({part.text}, "part", "{number}", "", "")' for number, part in enumerate(parts))
+    reads = tuple(dict.fromkeys(metric for part in parts for metric in part.reads))
+    return Expr(f"sum{_by(parts[0].by)} ({' or '.join(marked)})", parts[0].by, reads)
 
 
 def top(count: int, expr: Expr) -> Expr:
@@ -266,6 +278,28 @@ class Scope:
         latest = self.now(metric, *where, by=by, how="max")
         return Expr(f"time() - {latest.text}", latest.by, latest.reads, atom=False)
 
+    def happened(
+        self, metric: MetricDef, *where: Match, by: Iterable[str] = (), uptime: MetricDef = Metrics.UPTIME
+    ) -> Expr:
+        """How often in the window, for what is rare: ``increase`` does not see what a series begins with.
+
+        A series that begins in the window counts with its whole value, if its process (``uptime`` says how old it is)
+        was known before or is younger than the window; after a gap in the data old processes' series only seem to.
+        """
+        series = self._selector(metric, _counted(metric), where)
+        alive = self._selector(uptime, "", ())
+        begun = f"(last_over_time({series}[{self.window}]) unless {series} offset {self.window})"
+        known = f"({alive} offset {self.window} or last_over_time({alive}[{self.window}]) <= {_seconds(self.window)})"
+        counts = f"{begun} and on ({JOB}, {INSTANCE}) {known} or increase({series}[{self.window}])"
+        kept = self._kept(metric, by)
+        return Expr(f"sum{_by(kept)} ({counts})", kept, (metric, uptime))
+
+    def seen(self, metric: MetricDef, *where: Match, by: Iterable[str] = (), ago: str = "") -> Expr:
+        """The largest value in the window, which may have ended some time ``ago``; nothing where none was seen."""
+        kept = self._kept(metric, by)
+        series = f"{self._selector(metric, _counted(metric), where)}[{self.window}]"
+        return Expr(f"max{_by(kept)} (max_over_time({series}{ago and f' offset {ago}'}))", kept, (metric,))
+
     def series(self, metric: MetricDef, *where: Match) -> Expr:
         """The entry's series as they are, for ``absent`` and label values."""
         return Expr(self._selector(metric, _counted(metric), where), (), (metric,))
@@ -308,6 +342,10 @@ def _histogram(metric: MetricDef) -> MetricDef:
 
 def _counted(metric: MetricDef) -> str:
     return "_count" if metric.instrument is Instrument.HISTOGRAM else ""
+
+
+def _seconds(window: str) -> int:
+    return int(window[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[window[-1]]
 
 
 def _by(attributes: tuple[str, ...]) -> str:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from otelkit.provision import stores
+from otelkit.provision.alertmanager import config as alertmanager
+from otelkit.provision.alerts import rules
 from otelkit.provision.collector import profiles
 from otelkit.provision.distribution import manifest
 from otelkit.provision.prometheus import scrape
@@ -15,7 +17,14 @@ __all__ = ["differences", "files", "write"]
 
 Room = Callable[[], Mapping[str, str]]
 
-_ROOMS: Final[tuple[Room, ...]] = (manifest.files, profiles.files, scrape.files, stores.files)
+_ROOMS: Final[tuple[Room, ...]] = (
+    manifest.files,
+    profiles.files,
+    scrape.files,
+    rules.files,
+    alertmanager.files,
+    stores.files,
+)
 
 
 def files() -> dict[str, str]:

@@ -15,6 +15,7 @@ from otelkit.provision.promql import (
     misses,
     number,
     share,
+    together,
     top,
 )
 from otelkit.semconv.attributes import Core, GenAI, Otelkit
@@ -48,6 +49,24 @@ _EACH = Scope(window="5m", by=SERVICE)
             'sum (rate(http_server_request_duration_seconds_bucket{le=~"0\\\\.25"}[5m]))',
         ),
         (_FIVE.now(JobMetrics.QUEUE_LENGTH, how="max"), "max (otelkit_job_queue_length)"),
+        (_FIVE.seen(Metrics.UPTIME, ago="1h"), "max (max_over_time(process_uptime_seconds[5m] offset 1h))"),
+        (
+            _EACH.now(JobMetrics.QUEUE_LENGTH).only_with(_EACH.now(Metrics.UPTIME), *SERVICE),
+            "sum by (service_name, deployment_environment_name) (otelkit_job_queue_length) "
+            "and on (service_name, deployment_environment_name) "
+            "sum by (service_name, deployment_environment_name) (process_uptime_seconds)",
+        ),
+        (
+            together(_FIVE.increase(Metrics.LLM_COST), _FIVE.increase(Metrics.LLM_UNPRICED)),
+            'sum (label_replace(sum (increase(otelkit_llm_cost_USD_total[5m])), "part", "0", "", "") or '
+            'label_replace(sum (increase(otelkit_llm_unpriced_total[5m])), "part", "1", "", ""))',
+        ),
+        (
+            _FIVE.happened(JobMetrics.SYNC_FAILURES),
+            "sum ((last_over_time(otelkit_sync_failures_total[5m]) unless otelkit_sync_failures_total offset 5m) "
+            "and on (job, instance) (process_uptime_seconds offset 5m or "
+            "last_over_time(process_uptime_seconds[5m]) <= 300) or increase(otelkit_sync_failures_total[5m]))",
+        ),
         (_FIVE.age(JobMetrics.LAST_SUCCESS), "time() - max (otelkit_job_last_success_seconds)"),
         (_FIVE.now(HostMetrics.CPU_UTILIZATION), "sum (system_cpu_utilization_ratio)"),
         (

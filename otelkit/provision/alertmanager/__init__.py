@@ -1,0 +1,1 @@
+"""What Alertmanager reads: who is told what, how often, and in which words."""

@@ -1,0 +1,74 @@
+"""Metrics of the programs beside a service, for rules and dashboards: those of the Collector, Prometheus, Alertmanager.
+
+They are scraped, not sent through the Collector: their labels are the program's own, ``job`` is the scrape's.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from otelkit.semconv.metrics import Instrument, MetricDef
+
+__all__ = ["AlertmanagerMetrics", "CollectorMetrics", "PrometheusMetrics"]
+
+_EXPORTER: Final = ("exporter",)
+_RECEIVER: Final = ("receiver", "transport")
+_RECORDS: Final = ("spans", "log_records", "metric_points")
+
+
+def _records(name: str, description: str, attributes: tuple[str, ...]) -> tuple[MetricDef, ...]:
+    """One counter each for spans, log records and metric points: the Collector gives them different names."""
+    return tuple(
+        MetricDef(f"otelcol.{name}_{records}", Instrument.COUNTER, "{record}", description, attributes)
+        for records in _RECORDS
+    )
+
+
+class CollectorMetrics:
+    """What the Collector says of itself (checked on 0.155)."""
+
+    ACCEPTED: Final = _records("receiver_accepted", "Records taken.", _RECEIVER)
+    REFUSED: Final = _records("receiver_refused", "Records not taken; the sender may try again.", _RECEIVER)
+    SENT: Final = _records("exporter_sent", "Records the destination took.", _EXPORTER)
+    FAILED: Final = _records("exporter_send_failed", "Records given up after all attempts.", _EXPORTER)
+    NOT_QUEUED: Final = _records("exporter_enqueue_failed", "Records that found the queue full.", _EXPORTER)
+    UPTIME: Final = MetricDef("otelcol.process_uptime", Instrument.COUNTER, "s", "Time since the Collector started.")
+    QUEUE: Final = MetricDef(
+        "otelcol.exporter_queue_size",
+        Instrument.GAUGE,
+        "{record}",
+        "What waits in an exporter's queue, in its own unit.",
+        (*_EXPORTER, "data_type"),
+    )
+    QUEUE_CAPACITY: Final = MetricDef(
+        "otelcol.exporter_queue_capacity",
+        Instrument.GAUGE,
+        "{record}",
+        "What an exporter's queue holds, in the same unit.",
+        (*_EXPORTER, "data_type"),
+    )
+
+
+class PrometheusMetrics:
+    """What Prometheus says of its targets and itself."""
+
+    UP: Final = MetricDef("up", Instrument.GAUGE, "", "1 while a target can be scraped, else 0.")
+    RULE_FAILURES: Final = MetricDef(
+        "prometheus.rule_evaluation_failures",
+        Instrument.COUNTER,
+        "{evaluation}",
+        "Rules that could not be evaluated.",
+        ("rule_group",),
+    )
+
+
+class AlertmanagerMetrics:
+    """What Alertmanager says of itself."""
+
+    FAILED: Final = MetricDef(
+        "alertmanager.notifications_failed",
+        Instrument.COUNTER,
+        "{notification}",
+        "Messages that did not reach their channel.",
+        ("integration",),
+    )
