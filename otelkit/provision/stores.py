@@ -36,15 +36,15 @@ def files() -> Mapping[str, str]:
 
 
 def _loki() -> Mapping[str, Any]:
-    folder = "${LOKI_DIR:/loki}"
+    folder = "${LOKI_DIR:-/loki}"
     return {
         "auth_enabled": False,
         "analytics": {"reporting_enabled": False},
         "server": {
-            "http_listen_address": "${LOKI_HOST:0.0.0.0}",
-            "http_listen_port": "${LOKI_PORT:3100}",
+            "http_listen_address": "${LOKI_HOST:-0.0.0.0}",
+            "http_listen_port": "${LOKI_PORT:-3100}",
             "grpc_listen_address": "127.0.0.1",
-            "grpc_listen_port": "${LOKI_GRPC_PORT:9096}",
+            "grpc_listen_port": "${LOKI_GRPC_PORT:-9096}",
             "log_level": "warn",
         },
         "common": {
@@ -93,7 +93,7 @@ def _loki() -> Mapping[str, Any]:
 
 
 def _tempo() -> Mapping[str, Any]:
-    folder = "${TEMPO_DIR:/var/tempo}"
+    folder = "${TEMPO_DIR:-/var/tempo}"
     return {
         "server": {"http_listen_port": 3200, "log_level": "warn"},
         "usage_report": {"reporting_enabled": False},
@@ -106,7 +106,7 @@ def _tempo() -> Mapping[str, Any]:
             "storage": {
                 "path": f"{folder}/generator",
                 "remote_write": [
-                    {"url": "${PROMETHEUS_URL:http://prometheus:9090}/api/v1/write", "send_exemplars": True}
+                    {"url": "${PROMETHEUS_URL:-http://prometheus:9090}/api/v1/write", "send_exemplars": True}
                 ],
             }
         },

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -21,7 +22,18 @@ from otelkit.cli.processes import free_port
 from otelkit.provision.prometheus.scrape import FLAGS
 from tests.stack.parts import program
 
-__all__ = ["COMMITTED", "Alertmanager", "Jaeger", "Loki", "Program", "Prometheus", "fetch", "until"]
+__all__ = [
+    "COMMITTED",
+    "Alertmanager",
+    "Collector",
+    "Jaeger",
+    "Loki",
+    "Program",
+    "Prometheus",
+    "Python",
+    "fetch",
+    "until",
+]
 
 _T = TypeVar("_T")
 
@@ -31,11 +43,13 @@ COMMITTED: Final = Path(__file__).parents[2] / "collector"
 class Program:
     """One process with its output in a file; ``url`` answers at ``ready`` once it has started."""
 
-    def __init__(self, name: str, home: Path, *, ready: str, longest_start: float = 60.0) -> None:
+    def __init__(
+        self, name: str, home: Path, *, ready: str, longest_start: float = 60.0, runs: Path | None = None
+    ) -> None:
         self.name = name
         self.home = home
         self.log = home / f"{name}.log"
-        self._program = program(name)
+        self._program = runs or program(name)
         self._ready = ready
         self._longest_start = longest_start
         self._process: subprocess.Popen[bytes] | None = None
@@ -93,6 +107,34 @@ class Program:
                 return bool(answer.status == 200)
         except OSError:
             return False
+
+
+class Collector(Program):
+    """otelkit's distribution with a committed profile; ports, folders and addresses from the environment."""
+
+    def __init__(self, home: Path, profile: str, addresses: Mapping[str, str]) -> None:
+        self.http_port, self.grpc_port, self.prometheus_port = free_port(), free_port(), free_port()
+        self.metrics_port, self.health_port = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{self.http_port}"
+        super().__init__("otelcol-otelkit", home, ready=f"http://127.0.0.1:{self.health_port}/")
+        self.configure(
+            ["--config", str(COMMITTED / "config" / f"{profile}.yaml")],
+            {
+                "OTELKIT_COLLECTOR_HTTP_PORT": str(self.http_port),
+                "OTELKIT_COLLECTOR_GRPC_PORT": str(self.grpc_port),
+                "OTELKIT_COLLECTOR_PROMETHEUS_PORT": str(self.prometheus_port),
+                "OTELKIT_COLLECTOR_METRICS_PORT": str(self.metrics_port),
+                "OTELKIT_COLLECTOR_HEALTH_PORT": str(self.health_port),
+                "OTELKIT_COLLECTOR_QUEUES": str(home / "queues"),
+                **{f"OTELKIT_COLLECTOR_{name}": address for name, address in addresses.items()},
+            },
+        )
+
+    def own(self, name: str) -> float:
+        """Return the sum of one of its own metrics over all labels; 0 where it has none."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((f"{name}{{", f"{name} ")))
 
 
 class Prometheus(Program):
@@ -191,6 +233,16 @@ class Alertmanager(Program):
             f"--config.file={configuration}", f"--storage.path={home / 'data'}",
             f"--web.listen-address=127.0.0.1:{self.port}", "--cluster.listen-address=",
         ])  # fmt: skip
+
+
+class Python(Program):
+    """A Python module as a process: the server, the stand-in for the model, the service."""
+
+    def __init__(
+        self, name: str, home: Path, module: Sequence[str], ready: str, environment: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(name, home, ready=ready, runs=Path(sys.executable))
+        self.configure(["-m", *module], {"PYTHONPATH": str(COMMITTED.parent), **(environment or {})})
 
 
 def fetch(url: str) -> Any:

@@ -29,11 +29,11 @@ _ADDRESSES: Final = {
     "prometheus": ("http://127.0.0.1:9090", "Prometheus"),
     "loki": ("http://127.0.0.1:3100", "Loki"),
     "traces": ("http://127.0.0.1:16686", "Jaeger or Tempo"),
-    "server": ("", "otelkit server (default: the endpoint, or http://127.0.0.1:4319)"),
+    "server": ("", "otelkit server (default: the endpoint, or http://127.0.0.1:4320 behind a Collector)"),
 }
 _COLLECTOR: Final = "http://127.0.0.1:8888"
 _DIRECT: Final = "http://127.0.0.1:4318"
-_BEHIND: Final = "http://127.0.0.1:4319"  # where a server listens when a Collector has 4318
+_BEHIND: Final = "http://127.0.0.1:4320"  # where a server listens when a Collector has 4318
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -94,19 +94,20 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _follow(args: argparse.Namespace, options: Settings, mark: Mark, collector: Collector, report: Report) -> None:
-    from otelkit.cli.doctor.backends import backends
+    from otelkit.cli.doctor.backends import backends, follow
 
     if collector.answers:
         report.add(collector.line())
     named = {name: getattr(args, name) for name in _ADDRESSES}
     between = _BEHIND if collector.answers else options.endpoint or _DIRECT
     defaults = {name: default or between for name, (default, _) in _ADDRESSES.items()}
+    present = []
     for backend in backends(named, defaults, options.token or options.read_token, direct=not collector.answers):
         absent = backend.absent()
-        if absent is not None:
-            report.add(absent)
-            continue
-        report.add(*filter(None, [backend.clock()]))
-        for line in backend.follow(mark, args.wait, collector.why_not):
-            report.add(line)
+        if absent is None:
+            present.append(backend)
+        report.add(*filter(None, [absent or backend.clock()]))
+    for line in follow(present, mark, args.wait, collector.why_not):
+        report.add(line)
+    for backend in present:
         report.add(*backend.remarks())

@@ -7,7 +7,7 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -18,7 +18,7 @@ from otelkit.cli.doctor.report import Line, Verdict
 from otelkit.semconv.events import DOCTOR_CHECK
 from otelkit.semconv.metrics import Metrics
 
-__all__ = ["Backend", "backends"]
+__all__ = ["Backend", "backends", "follow"]
 
 _ANSWER_SECONDS: Final = 10.0
 _SKEW_SECONDS: Final = 5.0
@@ -74,21 +74,10 @@ class Backend:
         except (OSError, ValueError, LookupError, TypeError):
             return []
 
-    def follow(self, mark: Mark, wait: float, why_not: Callable[[str], str]) -> Iterator[Line]:
-        """Wait up to ``wait`` seconds for the records; ``why_not`` says what to change for one that is missing."""
-        end = time.monotonic() + wait
-        for kind, seek in self.seeks.items():
-            while not (found := self._found(seek, mark)) and time.monotonic() < end:
-                time.sleep(_POLL_SECONDS)
-            if found:
-                yield Line(self.name, Verdict.OK, f"{kind} arrived", time.time() - mark.sent)
-            else:
-                found_not = f"{kind} did not arrive within {wait:.0f} s"
-                yield Line(self.name, Verdict.FAIL, found_not, advice=why_not(kind))
-
-    def _found(self, seek: Callable[[Backend, Mark], bool], mark: Mark) -> bool:
+    def has(self, kind: str, mark: Mark) -> bool:
+        """Say whether the record of that kind is there now."""
         try:
-            return seek(self, mark)
+            return self.seeks[kind](self, mark)
         except (OSError, ValueError, LookupError, TypeError):  # it answers, but not what was asked
             return False
 
@@ -117,6 +106,27 @@ class Backend:
     def _open(self, path: str) -> Any:
         request = urllib.request.Request(self.url + path, headers=dict(self.headers))  # noqa: S310 - http(s) only, see options
         return urllib.request.urlopen(request, timeout=_ANSWER_SECONDS)  # noqa: S310
+
+
+def follow(present: Sequence[Backend], mark: Mark, wait: float, why_not: Callable[[str], str]) -> Iterator[Line]:
+    """Wait up to ``wait`` seconds for every record everywhere, and tell of each as it arrives.
+
+    Args:
+        present: who is asked, in turn.
+        mark: what to look for.
+        wait: seconds.
+        why_not: says what to change for a kind of record that did not arrive.
+    """
+    pending = [(backend, kind) for backend in present for kind in backend.seeks]
+    end = time.monotonic() + wait
+    while pending and time.monotonic() < end:
+        for backend, kind in tuple(pending):
+            if backend.has(kind, mark):
+                pending.remove((backend, kind))
+                yield Line(backend.name, Verdict.OK, f"{kind} arrived", time.time() - mark.sent)
+        time.sleep(_POLL_SECONDS if pending else 0)
+    for backend, kind in pending:
+        yield Line(backend.name, Verdict.FAIL, f"{kind} did not arrive within {wait:.0f} s", advice=why_not(kind))
 
 
 def backends(
