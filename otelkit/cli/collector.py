@@ -49,7 +49,7 @@ _RUN: Final = """examples:
   otelkit collector run --profile dev
   otelkit collector run --config deploy/standard.yaml --program /usr/local/bin/otelcol-contrib
 """
-_NAMES: Final = ("otelcol-contrib", "otelcol")
+_CONTRIB: Final = "otelcol-contrib"
 _PORTS: Final = ("HTTP_PORT", "GRPC_PORT", "PROMETHEUS_PORT", "METRICS_PORT", "HEALTH_PORT")
 
 
@@ -147,7 +147,7 @@ def _rendered(profile: str, options: Sequence[str]) -> Mapping[str, str]:
         raise MissingExtraError("otelkit collector", "provision") from error
     if profile not in PROFILES:
         raise SettingsError(f"there is no profile {profile}; there are {', '.join(PROFILES)}")
-    return render(profile, parsed(options))
+    return render(profile, parsed(options, profile))
 
 
 # --- validate ----------------------------------------------------------------------------------------------------
@@ -162,6 +162,9 @@ def _validate(args: argparse.Namespace) -> int:
     program = args.program or _found(environment)
     if program is None:
         print("no Collector found to ask as well: `otelkit collector build` makes one", file=sys.stderr)
+    elif program.name != _CONTRIB and any(problem.elsewhere for problem in problems):
+        print(f"{args.file}: not asked: {program.name}, which lacks what only the contrib image has", file=sys.stderr)
+        program = None
     elif _refused(program, args.file, environment):
         bad = True
     if not bad:
@@ -225,7 +228,7 @@ def _found(environment: Mapping[str, str]) -> Path | None:
     own = _own_program()
     if own.is_file():
         return own
-    inside = (shutil.which(name, path=environment.get("PATH")) for name in (COMMAND, *_NAMES))
+    inside = (shutil.which(name, path=environment.get("PATH")) for name in (COMMAND, _CONTRIB, "otelcol"))
     return next((Path(program) for program in inside if program), None)
 
 

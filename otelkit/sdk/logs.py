@@ -31,7 +31,8 @@ from otelkit.sdk.integrations import structlog
 from otelkit.sdk.library_lines import as_taken
 from otelkit.sdk.origins import origin_of
 from otelkit.sdk.reports import report_log
-from otelkit.semconv.attributes import Core, GenAI, Otelkit
+from otelkit.semconv import log_file
+from otelkit.semconv.attributes import Core, Otelkit
 from otelkit.settings import Settings
 
 __all__ = ["JsonFormatter", "LogCapture", "SharedRotatingFileHandler"]
@@ -251,7 +252,7 @@ class JsonFormatter(logging.Formatter):
     def __init__(self, fields: str, redactor: Redactor, identities: Callable[[Attributes], Attributes]) -> None:
         super().__init__()
         self._identities = identities
-        self._classic = fields == "classic"
+        self._names = log_file.CLASSIC if fields == "classic" else log_file.OTEL
         self._redactor = redactor
 
     def format(self, record: logging.LogRecord) -> str:
@@ -259,30 +260,15 @@ class JsonFormatter(logging.Formatter):
         body, fields = _message(record)
         who = current_session().attributes
         span = trace.get_current_span().get_span_context()
+        about = {**who, Otelkit.REQUEST_ID: current_request_id()}
         ids = {
-            "request_id": current_request_id(),
-            "user_id": who.get(Core.USER_ID, ""),
-            "session_id": who.get(Core.SESSION_ID, ""),
-            "group_id": who.get(Otelkit.GROUP_ID, ""),
-            "conversation_id": who.get(GenAI.CONVERSATION_ID, ""),
-            "trace_id": f"{span.trace_id:032x}" if span.is_valid else "",
-            "span_id": f"{span.span_id:016x}" if span.is_valid else "",
+            **{field: about.get(key, "") for field, key in log_file.IDS.items()},
+            log_file.TRACE_ID: f"{span.trace_id:032x}" if span.is_valid else "",
+            log_file.SPAN_ID: f"{span.span_id:016x}" if span.is_valid else "",
         }
         when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        if self._classic:
-            head = {
-                "asctime": when,
-                "levelname": record.levelname,
-                "name": record.name,
-                "message": body,
-            }
-        else:
-            head = {
-                "timestamp": when,
-                "severity_text": severity_of(record.levelno)[1],
-                "scope": record.name,
-                "body": body,
-            }
+        level = record.levelname if self._names is log_file.CLASSIC else severity_of(record.levelno)[1]
+        head = dict(zip(self._names, (when, level, record.name, body), strict=True))
         own = {**head, **{key: value for key, value in ids.items() if value}, **_exception(record)}
         extra = {key: value for key, value in self._identities(fields).items() if key not in own}
         return json.dumps(self._redactor.attributes({**own, **extra}), ensure_ascii=False, default=safe_text)

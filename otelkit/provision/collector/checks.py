@@ -23,13 +23,19 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One finding: where, what, and what to do; ``fatal`` ones make the file unfit."""
+    """One finding: where, what, and what to do.
+
+    Attributes:
+        fatal: the file is unfit; the others are notes.
+        elsewhere: only another distribution of the Collector can run it.
+    """
 
     line: int
     place: str
     what: str
     fix: str
     fatal: bool = True
+    elsewhere: bool = False
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.place}: {self.what}; {self.fix}"
@@ -40,6 +46,7 @@ class _Found(NamedTuple):
     what: str
     fix: str
     fatal: bool = True
+    elsewhere: bool = False
 
 
 def check(text: str, environment: Mapping[str, str]) -> list[Problem]:
@@ -313,4 +320,4 @@ def _placed(found: _Found, lines: Mapping[Path, int]) -> Problem:
     while path and path not in lines:
         path = path[:-1]
     place = ".".join(str(part) for part in found.path)
-    return Problem(lines.get(path, 1), place, found.what, found.fix, found.fatal)
+    return Problem(lines.get(path, 1), place, found.what, found.fix, found.fatal, found.elsewhere)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from otelkit.errors import SettingsError
 
-__all__ = ["LEGS", "Options", "described", "parsed"]
+__all__ = ["LEGS", "Options", "described", "parsed", "seconds"]
 
 LEGS: Final = ("loki", "traces", "server", "remote_write")
 """What data is sent to, as the option ``auth`` calls it."""
@@ -62,7 +62,13 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _option(default: Any, parse: Callable[[str], Any], meaning: str, profiles: str = "all") -> Any:
+_ONE: Final = "dev, standard"
+_BOTH: Final = "standard, gateway"
+_GATEWAY: Final = "gateway"
+_ALL: Final = "dev, standard, gateway"
+
+
+def _option(default: Any, parse: Callable[[str], Any], meaning: str, profiles: str = _ALL) -> Any:
     return field(default=default, metadata={"parse": parse, "meaning": meaning, "profiles": profiles})
 
 
@@ -70,50 +76,43 @@ def _option(default: Any, parse: Callable[[str], Any], meaning: str, profiles: s
 class Options:
     """All options; each field's metadata says what it means, for which profiles, and how its text is read."""
 
-    public: bool = _option(
-        False, _flag, "receive from other machines: listens on 0.0.0.0, with token and TLS", "dev, standard, agent"
-    )
-    token: bool = _option(False, _flag, "ask senders for a token (public and gateways always do)")
+    public: bool = _option(False, _flag, "receive from other machines: listens on 0.0.0.0, with token and TLS", _ONE)
+    token: bool = _option(False, _flag, "ask senders for a token (public and gateways always do)", _ONE)
     tls: bool = _option(True, _flag, "where a token is asked for, also TLS; false only behind a proxy that has it")
-    auth: tuple[str, ...] = _option(
-        (), _legs, f"what is sent to with a bearer token: {', '.join(LEGS)}", "standard, gateway"
-    )
+    auth: tuple[str, ...] = _option((), _legs, f"what is sent to with a bearer token: {', '.join(LEGS)}", _BOTH)
     server: str = _option(
-        "ai",
-        _one_of("ai", "all", "off"),
-        "what otelkit serve gets: ai (product events and spans of AI steps), all (everything), off",
-        "standard, gateway",
-    )
-    derived: bool = _option(
-        True, _flag, "LLM metrics from spans of services that do not use otelkit", "standard, gateway"
-    )
-    names: str = _option(
-        "classic", _one_of("classic", "latest", "both"), "names of those metrics, as OTELKIT_METRIC_PROFILE",
-        "standard, gateway",
+        "ai", _one_of("ai", "all", "off"),
+        "what otelkit serve gets: ai (product events, spans of AI steps), all (every span and log record) or off", _BOTH,
     )  # fmt: skip
-    file_log: bool = _option(False, _flag, "read the service's log file, instead of its logs over OTLP", "all")
-    remote_write: bool = _option(
-        False, _flag, "write metrics to a remote-write address as well as being scraped", "standard"
+    derived: bool = _option(True, _flag, "LLM metrics from spans of services that do not use otelkit", _BOTH)
+    names: str = _option(
+        "classic", _one_of("classic", "latest", "both"), "names of those metrics, as OTELKIT_METRIC_PROFILE", _BOTH
     )
-    elasticsearch: bool = _option(False, _flag, "logs to Elasticsearch too (contrib image)", "standard, gateway")
-    cloud_logs: bool = _option(False, _flag, "logs to a cloud service that takes OTLP too", "standard, gateway")
+    file_log: bool = _option(False, _flag, "read the service's log file, instead of its logs over OTLP")
+    remote_write: bool = _option(False, _flag, "write metrics to a remote-write address, too", "standard")
+    elasticsearch: bool = _option(False, _flag, "logs to Elasticsearch, too (contrib image)", _BOTH)
+    cloud_logs: bool = _option(False, _flag, "logs to a cloud service that takes OTLP, too", _BOTH)
     loadbalancing: bool = _option(
-        False, _flag, "agents spread traces over several gateways by trace id (contrib image)", "gateway"
+        False, _flag, "agents spread traces over gateways by trace id (contrib image)", _GATEWAY
     )
-    kafka: bool = _option(False, _flag, "a Kafka topic for each signal between agents and gateways", "gateway")
-    decision_wait: str = _option(
-        "4m", _duration, "how long a gateway waits for a trace whose root has not come", "gateway"
-    )
-    root_wait: str = _option("10s", _duration, "how long it waits once the root has come", "gateway")
-    slow: str = _option("10s", _duration, "traces that took longer are kept", "gateway")
+    kafka: bool = _option(False, _flag, "a Kafka topic for each signal between agents and gateways", _GATEWAY)
+    decision_wait: str = _option("4m", _duration, "how long a gateway waits for a trace without its root", _GATEWAY)
+    root_wait: str = _option("10s", _duration, "how long it waits once the root has come", _GATEWAY)
+    slow: str = _option("10s", _duration, "traces that took longer are kept", _GATEWAY)
     expensive: float = _option(
-        0.05, _number(0, 1e6), "traces with a call that cost more US dollars are kept", "gateway"
+        0.05, _number(0, 1e6), "traces with a call that cost so many US dollars are kept", _GATEWAY
     )
     output_tokens: int = _option(
-        4000, _count, "and those with a call of unknown cost that wrote more tokens", "gateway"
+        4000, _count, "and those with a call of unknown cost that wrote so many tokens", _GATEWAY
     )
-    keep: float = _option(10.0, _number(0, 100), "per cent of all other traces that are kept", "gateway")
-    traces_held: int = _option(50_000, _count, "traces that wait for a decision at most", "gateway")
+    keep: float = _option(10.0, _number(0, 100), "per cent of all other traces that are kept", _GATEWAY)
+    traces_held: int = _option(50_000, _count, "traces that wait for a decision at most", _GATEWAY)
+
+
+def seconds(duration: str) -> float:
+    """Return the seconds of a duration such as ``1m30s``."""
+    units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+    return sum(int(count) * units[unit] for count, unit in re.findall(r"(\d+)(ms|s|m|h)", duration))
 
 
 def described() -> Sequence[tuple[str, str, str, str]]:
@@ -121,11 +120,11 @@ def described() -> Sequence[tuple[str, str, str, str]]:
     return [(o.name, _shown(o.default), o.metadata["meaning"], o.metadata["profiles"]) for o in fields(Options)]
 
 
-def parsed(words: Sequence[str]) -> Options:
-    """Read ``name=value`` words.
+def parsed(words: Sequence[str], profile: str) -> Options:
+    """Read ``name=value`` words for a profile.
 
     Raises:
-        SettingsError: there is no such option, or the value is not one of it.
+        SettingsError: there is no such option, the profile does not have it, or the value is not one of it.
     """
     known: Mapping[str, Any] = {option.name: option for option in fields(Options)}
     chosen: dict[str, Any] = {}
@@ -135,11 +134,17 @@ def parsed(words: Sequence[str]) -> Options:
             raise SettingsError(f"--set {word}: write name=value")
         if name not in known:
             raise SettingsError(f"--set {word}: there is no option {name}; there are {', '.join(known)}")
+        profiles = known[name].metadata["profiles"]
+        if profile not in profiles.split(", "):
+            raise SettingsError(f"--set {word}: {name} is an option of {profiles}, not of {profile}")
         try:
             chosen[name] = known[name].metadata["parse"](text.strip())
         except ValueError as error:
             raise SettingsError(f"--set {word}: {name} must be {error}") from None
-    return Options(**chosen)
+    options = Options(**chosen)
+    if options.kafka and options.loadbalancing:
+        raise SettingsError("kafka and loadbalancing are two ways from agents to gateways: choose one")
+    return options
 
 
 def _shown(value: Any) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from otelkit.provision.collector.components import Component, Kind, listener, sender
+from otelkit.provision.collector.components import Component, Kind, Queue, Retry, listener, sender
 from otelkit.provision.collector.variables import Variable, Variables
 from otelkit.semconv.attributes import Audit, Core, GenAI, OpenInference, Otelkit, Traceloop
 
@@ -14,6 +14,7 @@ __all__ = [
     "CUMULATIVE",
     "DETECTION",
     "EVENT_NAME",
+    "EVENT_NAME_KEY",
     "HEALTH",
     "LIMITER",
     "ONLY_AI_SPANS",
@@ -21,12 +22,18 @@ __all__ = [
     "PROMETHEUS",
     "SERIES_LABELS",
     "STORAGE",
+    "TOKENS",
     "cloud_logs",
+    "elasticsearch",
     "forward",
+    "from_kafka",
+    "gateway",
+    "loadbalancing",
     "loki",
     "otlp",
-    "receiver_token",
+    "remote_write",
     "server",
+    "to_kafka",
     "token",
     "traces",
 ]
@@ -146,12 +153,19 @@ PROMETHEUS: Final = Component(
 )
 
 
-def otlp(*, authenticator: Component | None, tls: bool, public: bool) -> Component:
+TOKENS: Final[Mapping[str, Variable]] = {
+    "loki": Variables.LOKI_TOKEN,
+    "traces": Variables.TRACES_TOKEN,
+    "server": Variables.SERVER_TOKEN,
+    "remote_write": Variables.REMOTE_WRITE_TOKEN,
+}
+"""The secret that each leg shows, where the option ``auth`` names it."""
+
+
+def otlp(*, authenticator: Component | None = None, tls: bool = False, public: bool = False) -> Component:
     """Receive OTLP over gRPC and HTTP."""
     host = replace(Variables.HOST, default="0.0.0.0") if public else Variables.HOST  # noqa: S104 - with a token
-    shared: dict[str, Any] = {}
-    if authenticator is not None:
-        shared["auth"] = {"authenticator": authenticator.name}
+    shared: dict[str, Any] = {**_shown(authenticator)}
     if tls:
         shared["tls"] = {"cert_file": str(Variables.CERTIFICATE), "key_file": str(Variables.KEY)}
     protocols = {"grpc": Variables.GRPC_PORT, "http": Variables.HTTP_PORT}
@@ -160,11 +174,6 @@ def otlp(*, authenticator: Component | None, tls: bool, public: bool) -> Compone
         "otlp",
         {"protocols": {name: {"endpoint": listener(host, port), **shared} for name, port in protocols.items()}},
     )
-
-
-def receiver_token() -> Component:
-    """Return what senders must show."""
-    return token("receiver", Variables.TOKEN)
 
 
 def token(name: str, variable: Variable) -> Component:
@@ -177,28 +186,100 @@ def forward(name: str) -> Component:
     return Component(Kind.CONNECTOR, f"forward/{name}")
 
 
-def loki(authenticator: Component | None = None) -> Component:
+def loki(shows: Component | None) -> Component:
     """Logs and events, to Loki."""
-    return sender("otlp_http/loki", STORAGE, {"endpoint": str(Variables.LOKI), **_shown(authenticator)})
+    return sender("otlp_http/loki", STORAGE, {"endpoint": str(Variables.LOKI), **_shown(shows)})
 
 
-def server(authenticator: Component | None = None) -> Component:
+def server(shows: Component | None) -> Component:
     """To ``otelkit serve``."""
-    return sender("otlp_http/otelkit", STORAGE, {"endpoint": str(Variables.SERVER), **_shown(authenticator)})
+    return sender("otlp_http/otelkit", STORAGE, {"endpoint": str(Variables.SERVER), **_shown(shows)})
 
 
-def traces(authenticator: Component | None = None) -> Component:
+def traces(shows: Component | None) -> Component:
     """To Tempo, Jaeger or any other store that takes OTLP over gRPC."""
     # "insecure" leaves the choice to the address: http:// is plain text, https:// is TLS.
-    settings = {"endpoint": str(Variables.TRACES), "tls": {"insecure": True}, **_shown(authenticator)}
+    settings = {"endpoint": str(Variables.TRACES), "tls": {"insecure": True}, **_shown(shows)}
     return sender("otlp_grpc/traces", STORAGE, settings)
 
 
-def cloud_logs() -> Component:
-    """To a cloud service that takes OTLP over HTTP with a bearer token."""
-    settings = {"logs_endpoint": str(Variables.CLOUD_LOGS), "auth": {"authenticator": "bearertokenauth/cloud"}}
-    return sender("otlp_http/cloud", STORAGE, settings)
+def cloud_logs(shows: Component) -> Component:
+    """Logs to a cloud service that takes OTLP over HTTP with a bearer token."""
+    return sender("otlp_http/cloud", STORAGE, {"endpoint": str(Variables.CLOUD_LOGS), **_shown(shows)})
 
 
-def _shown(authenticator: Component | None) -> Mapping[str, Any]:
-    return {} if authenticator is None else {"auth": {"authenticator": authenticator.name}}
+def elasticsearch() -> Component:
+    """Logs to Elasticsearch; its exporter is not in otelkit's distribution."""
+    return Component(
+        Kind.EXPORTER,
+        "elasticsearch",
+        {
+            "endpoints": [str(Variables.ELASTICSEARCH)],
+            "api_key": str(Variables.ELASTICSEARCH_KEY),
+            "mapping": {"mode": "otel"},
+            "retry": {"enabled": True, "max_retries": 1_000_000, "max_interval": "30s"},
+            "sending_queue": Queue(STORAGE.name),
+        },
+    )
+
+
+def remote_write(shows: Component | None) -> Component:
+    """Metrics written to Prometheus, Mimir or Thanos; the label keeps apart what several Collectors write."""
+    return Component(
+        Kind.EXPORTER,
+        "prometheus_remote_write",
+        {
+            "endpoint": str(Variables.REMOTE_WRITE),
+            "external_labels": {"collector": str(Variables.NAME)},
+            "send_metadata": True,
+            "timeout": "10s",
+            # In memory: counters are cumulative, so the next export makes up for what a crash takes.
+            "remote_write_queue": {"enabled": True, "queue_size": 10_000, "num_consumers": 5},
+            "retry_on_failure": Retry(),
+            **_shown(shows),
+        },
+    )
+
+
+def gateway(shows: Component) -> Component:
+    """From an agent to a gateway."""
+    settings = {"endpoint": str(Variables.GATEWAY), "tls": {"ca_file": str(Variables.AUTHORITY)}, **_shown(shows)}
+    return sender("otlp_http/gateway", STORAGE, settings)
+
+
+def loadbalancing(shows: Component) -> Component:
+    """From an agent to the gateway that has the trace; its exporter is not in otelkit's distribution."""
+    otlp = {"tls": {"ca_file": str(Variables.AUTHORITY)}, **_shown(shows), "sending_queue": {"enabled": False}}
+    resolver = {"dns": {"hostname": str(Variables.GATEWAY_NAMES), "port": str(Variables.GRPC_PORT)}}
+    settings = {"routing_key": "traceID", "protocol": {"otlp": otlp}, "resolver": resolver}
+    return sender("loadbalancing", STORAGE, settings)
+
+
+def to_kafka() -> Component:
+    """From an agent into a topic a signal; a trace's spans go to one partition, and so to one gateway."""
+    settings = {
+        "brokers": [str(Variables.KAFKA)],
+        "partition_traces_by_id": True,
+        "partition_metrics_by_resource_attributes": True,
+        "producer": {"required_acks": -1, "compression": "zstd"},
+    }
+    return sender("kafka", STORAGE, settings)
+
+
+def from_kafka() -> Component:
+    """A gateway's share of the topics; a message counts as read when the pipeline has taken it."""
+    return Component(
+        Kind.RECEIVER,
+        "kafka",
+        {
+            "brokers": [str(Variables.KAFKA)],
+            "group_id": "otelkit-gateways",
+            "initial_offset": "earliest",
+            "message_marking": {"after": True, "on_error": False},
+            "error_backoff": {"enabled": True, "initial_interval": "1s", "max_interval": "30s", "max_elapsed_time": 0},
+        },
+    )
+
+
+def _shown(shows: Component | None) -> Mapping[str, Any]:
+    return {} if shows is None else {"auth": {"authenticator": shows.name}}
