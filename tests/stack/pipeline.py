@@ -1,11 +1,11 @@
-"""The whole standard profile, running: Collector, Loki, Jaeger, Prometheus, Alertmanager, otelkit, and the demo service."""
+"""The standard profile, running: Collector, Loki, Jaeger, Prometheus, Alertmanager, otelkit, and the demo service."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -14,9 +14,10 @@ from typing import Any, Final
 from otelkit.cli.processes import free_port
 from tests.stack.running import COMMITTED, Alertmanager, Collector, Jaeger, Loki, Program, Prometheus, Python, fetch
 
-__all__ = ["Pipeline"]
+__all__ = ["SERVICE", "Load", "Pipeline"]
 
 _EXAMPLES: Final = COMMITTED.parent / "examples"
+_USAGE: Final = "analytics.usage_patterns"
 SERVICE: Final = "rag-chatbot"
 
 
@@ -61,6 +62,11 @@ class Pipeline:
     ) -> None:
         self._running.close()
 
+    def events(self, name: str) -> int:
+        """Return how many product events of a name the server has stored."""
+        found: int = fetch(f"{self.server.url}/api/logs?event_name={name}&range=all")["total"]
+        return found
+
     def start(self, program: Program) -> None:
         """Start one more, which stops before the others."""
         self._running.callback(program.stop)
@@ -68,7 +74,15 @@ class Pipeline:
 
 
 class Load:
-    """The demo's service and the model it asks, in front of a pipeline; ``drive`` sends conversations through it."""
+    """The demo's service and the model it asks, in front of a pipeline.
+
+    Attributes:
+        report: what was asked and answered, as the drive saw it from outside.
+        events: how many product events of a kind the users' deeds and consent make.
+    """
+
+    report: Any
+    events: Mapping[str, int]
 
     def __init__(self, pipeline: Pipeline, endpoint: str) -> None:
         home = pipeline.home / "service"
@@ -88,15 +102,20 @@ class Load:
             "OTELKIT_AUDIT_ENDPOINT": self._server,  # an audit entry is stored when the call returns: no hop between
             "OTELKIT_ENVIRONMENT": "test",
             "OTELKIT_FLUSH_SECONDS": "0.2",
-            "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+            # Longer than a scrape interval: an exemplar is in one export only, and must still be there when it is scraped.
+            "OTEL_METRIC_EXPORT_INTERVAL": "17000",
             "OPENAI_BASE_URL": f"{self.model}/v1",
             "OPENAI_API_KEY": "sk-test",
         }
 
-    def drive(self, conversations: int, seed: int = 1) -> Any:
-        """Have that many conversations; returns the drive's report of what was asked and answered."""
+    def drive(self, number: int, seed: int = 1) -> None:
+        """Have that many conversations, and note what the outside world knows of them."""
         drive = _drive()
-        return asyncio.run(drive.run(self.chat, drive.conversations(conversations, seed=seed), lambda *_: None))
+        conversations = drive.conversations(number, seed=seed)
+        self.report = asyncio.run(drive.run(self.chat, conversations, lambda *_: None))
+        allowed = [talk for talk in conversations if _USAGE in talk.consent]
+        taken = sum(turn.message != drive.LONG for talk in allowed for turn in talk.turns)
+        self.events = {"conversation.created": len(allowed), "chat.message_sent": taken}
 
     def ledger(self) -> list[dict[str, Any]]:
         """Return the model's own account of every call and its tokens."""

@@ -194,6 +194,11 @@ class Loki(Program):
         streams = fetch(f"{self.url}/loki/api/v1/query_range?{words}")["data"]["result"]
         return [(stream["stream"], value[1]) for stream in streams for value in stream["values"]]
 
+    def labels(self) -> list[str]:
+        """Return the names of the index labels."""
+        found: list[str] = fetch(f"{self.url}/loki/api/v1/labels")["data"]
+        return found
+
     def query(self, expression: str) -> list[dict[str, Any]]:
         """Return the vector that a metric query gives now."""
         found: list[dict[str, Any]] = fetch(f"{self.url}/loki/api/v1/query?query={quote(expression)}")["data"]["result"]
