@@ -33,6 +33,8 @@ class CollectorMetrics:
     FAILED: Final = _records("exporter_send_failed", "Records given up after all attempts.", _EXPORTER)
     NOT_QUEUED: Final = _records("exporter_enqueue_failed", "Records that found the queue full.", _EXPORTER)
     UPTIME: Final = MetricDef("otelcol.process_uptime", Instrument.COUNTER, "s", "Time since the Collector started.")
+    CPU: Final = MetricDef("otelcol.process_cpu_seconds", Instrument.COUNTER, "s", "Processor time of the Collector.")
+    MEMORY: Final = MetricDef("otelcol.process_memory_rss", Instrument.GAUGE, "By", "Physical memory of the Collector.")
     QUEUE: Final = MetricDef(
         "otelcol.exporter_queue_size",
         Instrument.GAUGE,
@@ -53,6 +55,13 @@ class PrometheusMetrics:
     """What Prometheus says of its targets and itself."""
 
     UP: Final = MetricDef("up", Instrument.GAUGE, "", "1 while a target can be scraped, else 0.")
+    ALERTS: Final = MetricDef(
+        "ALERTS",
+        Instrument.GAUGE,
+        "",
+        "1 while an alert is pending or firing.",
+        ("alertname", "alertstate", "severity", "category"),
+    )
     RULE_FAILURES: Final = MetricDef(
         "prometheus.rule_evaluation_failures",
         Instrument.COUNTER,

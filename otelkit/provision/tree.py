@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from otelkit.provision import stores
+from otelkit.provision import grafana, stores
 from otelkit.provision.alertmanager import config as alertmanager
 from otelkit.provision.alerts import rules
 from otelkit.provision.collector import profiles
@@ -24,6 +24,7 @@ _ROOMS: Final[tuple[Room, ...]] = (
     rules.files,
     alertmanager.files,
     stores.files,
+    grafana.files,
 )
 
 

@@ -1,0 +1,1 @@
+"""Grafana dashboards: what each shows as typed records, a module a dashboard, and one renderer for all."""
