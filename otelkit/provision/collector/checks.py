@@ -102,7 +102,7 @@ def _unknown_components(file: _File) -> Iterator[_Found]:
             continue
         if kind in RENDERED_ONLY:
             yield _Found(
-                path, f"{kind} is not in otelkit's distribution", "run this file with the contrib image", False
+                path, f"{kind} is not in otelkit's distribution", "run this file with the contrib image", False, True
             )
         else:
             known = ", ".join(sorted(TYPES[section]))

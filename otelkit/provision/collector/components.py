@@ -111,7 +111,8 @@ class Configuration:
         }
 
 
-# The Collector's own metrics, scraped: they say what was accepted, refused, queued and lost.
+# The Collector's own metrics, scraped: they say what was accepted, refused, queued and lost. Their names end with unit
+# and _total, as everybody else's do.
 _OWN_METRICS: Final = {
     "metrics": {
         "level": "normal",
@@ -119,7 +120,13 @@ _OWN_METRICS: Final = {
             {
                 "pull": {
                     "exporter": {
-                        "prometheus": {"host": str(Variables.SCRAPE_HOST), "port": str(Variables.METRICS_PORT)}
+                        "prometheus": {
+                            "host": str(Variables.SCRAPE_HOST),
+                            "port": str(Variables.METRICS_PORT),
+                            "without_scope_info": True,
+                            "without_type_suffix": False,
+                            "without_units": False,
+                        }
                     }
                 }
             }

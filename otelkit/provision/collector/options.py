@@ -82,7 +82,7 @@ class Options:
     auth: tuple[str, ...] = _option((), _legs, f"what is sent to with a bearer token: {', '.join(LEGS)}", _BOTH)
     server: str = _option(
         "ai", _one_of("ai", "all", "off"),
-        "what otelkit serve gets: ai (product events, spans of AI steps), all (every span and log record) or off", _BOTH,
+        "what otelkit serve gets: ai (product events, spans of AI steps), all (spans and logs, too) or off", _BOTH,
     )  # fmt: skip
     derived: bool = _option(True, _flag, "LLM metrics from spans of services that do not use otelkit", _BOTH)
     names: str = _option(

@@ -198,8 +198,9 @@ def server(shows: Component | None) -> Component:
 
 def traces(shows: Component | None) -> Component:
     """To Tempo, Jaeger or any other store that takes OTLP over gRPC."""
-    # "insecure" leaves the choice to the address: http:// is plain text, https:// is TLS.
-    settings = {"endpoint": str(Variables.TRACES), "tls": {"insecure": True}, **_shown(shows)}
+    # "insecure" leaves the choice to the address: http:// is plain text, https:// is TLS. gRPC shows a token over TLS
+    # only, and does not start otherwise.
+    settings = {"endpoint": str(Variables.TRACES), "tls": {"insecure": shows is None}, **_shown(shows)}
     return sender("otlp_grpc/traces", STORAGE, settings)
 
 
