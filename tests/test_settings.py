@@ -99,6 +99,8 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "keep": ("12h", 12 * 3600),
     "audit_keep": ("400d", 400 * 86_400),
     "max_size": ("10 GB", 10 * 10**9),
+    "alertmanager_url": ("https://alerts.example/am/", "https://alerts.example/am"),
+    "alertmanager_token": ("0123456789abcdef", "0123456789abcdef"),
 }
 """Each option as its variable is written, and the value it becomes."""
 

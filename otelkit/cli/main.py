@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from otelkit.cli import audit, collector, db, demo, dev, doctor, provision, run, serve, settings
+from otelkit.cli import alerts, audit, collector, db, demo, dev, doctor, provision, run, serve, settings
 from otelkit.errors import OtelkitError
 from otelkit.settings import package_version
 
@@ -21,6 +21,7 @@ _EPILOG: Final = """examples:
   otelkit db stats                    what is stored; also compact, backup, export and import
   otelkit audit verify                who did what, and that nothing of it was changed
   otelkit collector run               the pipeline: metrics, logs, traces and events to where they belong
+  otelkit alerts list                 what fires now; also mute, muted, unmute
   otelkit provision                   Collector configuration, alert rules and dashboards, in collector/
   otelkit doctor                      where telemetry ends, hop by hop, and where it breaks
   otelkit demo                        a chatbot at work, with all of it
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"otelkit {package_version()}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in (dev, run, serve, collector, provision, doctor, db, audit, demo, settings):
+    for command in (dev, run, serve, collector, provision, alerts, doctor, db, audit, demo, settings):
         command.add_parser(commands)
     args = parser.parse_args(argv)
     try:

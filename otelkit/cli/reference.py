@@ -18,6 +18,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from otelkit.cli.settings import as_variable, env_example
+from otelkit.provision.alerts.definition import AlertRule
+from otelkit.provision.alerts.rules import RULES
 from otelkit.sdk.steps import Step
 from otelkit.semconv import attributes, events, metrics
 from otelkit.settings import OPTIONS, Option, Settings
@@ -57,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def files() -> Mapping[str, str]:
     """Each generated file's path in the repository, and its text."""
     return {
+        "docs/reference/alerts.md": _page("Alert rules", _alerts()),
         "docs/reference/api.md": _page("API", _api()),
         "docs/reference/attributes.md": _page("Attributes", _attributes()),
         "docs/reference/events.md": _page("Product events", _events()),
@@ -149,6 +152,24 @@ def _metric(entry: metrics.MetricDef) -> Iterator[str]:
     if entry.boundaries:
         yield f"- boundaries: {', '.join(f'{bound:.12g}' for bound in entry.boundaries)}"
     yield ""
+
+
+# --- alerts --------------------------------------------------------------------------------------------------
+
+
+def _alerts() -> Iterator[str]:
+    yield "Every rule with the thresholds that are committed; a name leads to its runbook. Who is told, and how often:"
+    yield "[alerts](../alerts.md). *Explained by*: while one of these fires for the same service, nobody is told."
+    yield ""
+    for category, found in groupby(RULES, key=lambda rule: rule.category):
+        yield f"## {category.value}"
+        yield ""
+        yield from _table(["alert", "fires when", "severity", "explained by"], map(_alert, found))
+
+
+def _alert(rule: AlertRule) -> tuple[str, str, str, str]:
+    explained = ", ".join(map(_code, rule.explained_by)) or "–"
+    return f"[{rule.name}](../alerts.md#{rule.name.lower()})", rule.words, rule.severity.value, explained
 
 
 # --- events --------------------------------------------------------------------------------------------------

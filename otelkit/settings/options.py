@@ -635,6 +635,23 @@ class Settings:
         meaning="How large the file of `otelkit serve` may grow before the oldest records are deleted.",
     )
 
+    # --- alerts
+    alertmanager_url: str = _option(
+        "OTELKIT_ALERTMANAGER_URL",
+        default="http://127.0.0.1:9093",
+        parse=url,
+        group="Alerts",
+        meaning="Address of the Alertmanager that `otelkit alerts` asks; may hold user:password.",
+    )
+    alertmanager_token: str = _option(
+        "OTELKIT_ALERTMANAGER_TOKEN",
+        default="",
+        parse=access_token,
+        group="Alerts",
+        secret=True,
+        meaning="Bearer token for what stands before Alertmanager, which has no log-in of its own.",
+    )
+
 
 OPTIONS: Final[Mapping[str, Option]] = {field.name: field.metadata["option"] for field in dataclasses.fields(Settings)}
 """Field name → option, in reading order."""

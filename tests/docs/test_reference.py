@@ -16,7 +16,7 @@ from otelkit.settings import OPTIONS
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
-COMMANDS = ("dev", "run", "serve", "db", "audit", "collector", "provision", "doctor", "demo", "settings")
+COMMANDS = ("dev", "run", "serve", "db", "audit", "collector", "provision", "alerts", "doctor", "demo", "settings")
 
 
 @pytest.mark.parametrize("name", reference.files())

@@ -31,6 +31,7 @@ from otelkit.semconv.metrics import (
     Metrics,
     RequestMetrics,
     SecurityMetrics,
+    ServerMetrics,
 )
 
 __all__ = ["CASES", "Case"]
@@ -646,6 +647,7 @@ _WORK: Final = (
 # --- the pipeline --------------------------------------------------------------------------------------------------
 
 _BESIDE: Final = {"job": "collector", "instance": "collector:8888"}
+_SERVER: Final = {"job": "otelkit", "instance": "otelkit:4318"}
 _BRIDGE: Final = {"exporter": "otlp_http/server"}
 
 
@@ -789,6 +791,29 @@ _PIPELINE: Final = (
         why="zeros",
         at="10m",
         series=_of(Metrics.DROPPED, "0x30", {Otelkit.SIGNAL: "traces", Otelkit.DROP_REASON: "queue_full"}) | _ALIVE,
+    ),
+    Case(
+        rule="ServerNotWriting",
+        why="its disk is full",
+        at="10m",
+        series=_raw(ServerMetrics.WRITABLE, "1x5 0x30", _SERVER),
+        says="otelkit's server at otelkit:4318 cannot write",
+        about={"instance": "otelkit:4318"},
+    ),
+    Case(rule="ServerNotWriting", why="it writes", at="10m", series=_raw(ServerMetrics.WRITABLE, "1x30", _SERVER)),
+    Case(
+        rule="SlowPipeline",
+        why="one to five minutes",
+        at="20m",
+        series=_between(ServerMetrics.DELAY, 60.0, 300.0, "0+5x30", {Otelkit.SIGNAL: "traces"}),
+        says="p95 of the way of traces to the server is 4m 48s",
+        about={Otelkit.SIGNAL: "traces"},
+    ),
+    Case(
+        rule="SlowPipeline",
+        why="half a minute to a minute",
+        at="20m",
+        series=_between(ServerMetrics.DELAY, 30.0, 60.0, "0+5x30", {Otelkit.SIGNAL: "traces"}),
     ),
     Case(
         rule="NotificationsFailing",

@@ -9,7 +9,7 @@ from otelkit.provision.alerts.thresholds import Thresholds
 from otelkit.provision.foreign import AlertmanagerMetrics, CollectorMetrics, PrometheusMetrics
 from otelkit.provision.promql import INSTANCE, JOB, SERVICE, Expr, Match, Scope, equals, matches, number, together
 from otelkit.semconv.attributes import Otelkit
-from otelkit.semconv.metrics import MetricDef, Metrics
+from otelkit.semconv.metrics import MetricDef, Metrics, ServerMetrics
 
 __all__ = ["rules"]
 
@@ -20,7 +20,7 @@ _EXPORTER: Final = ("exporter",)
 
 def rules(limits: Thresholds) -> tuple[AlertRule, ...]:
     """Return them."""
-    return (_heartbeat(), *_down(), *_silent(), *_exporting(limits), *_losing(), *_alerting())
+    return (_heartbeat(), *_down(), *_silent(), *_exporting(limits), *_losing(), *_server(limits), *_alerting())
 
 
 def _heartbeat() -> AlertRule:
@@ -181,6 +181,37 @@ def _losing() -> tuple[AlertRule, ...]:
             words="any record that a service dropped in 15 minutes",
             dashboard=Dashboard.PIPELINE,
             explained_by=("CollectorDown",),
+        ),
+    )
+
+
+def _server(limits: Thresholds) -> tuple[AlertRule, ...]:
+    each = Scope(window="10m", by=(Otelkit.SIGNAL,))
+    return (
+        AlertRule(
+            name="ServerNotWriting",
+            category=Category.PIPELINE,
+            severity=Severity.CRITICAL,
+            expr=_ALL.now(ServerMetrics.WRITABLE, by=(INSTANCE,), how="min") < 1,
+            wait="2m",
+            by=(INSTANCE,),
+            summary=f"otelkit's server at {told(INSTANCE)} cannot write",
+            description="Its database is full, read-only or away. Senders keep what they have and come again.",
+            words="otelkit's server cannot write to its database for 2 minutes",
+            dashboard=Dashboard.PIPELINE,
+        ),
+        AlertRule(
+            name="SlowPipeline",
+            category=Category.PIPELINE,
+            severity=Severity.WARNING,
+            expr=each.quantile(0.95, ServerMetrics.DELAY) > limits.delay_p95,
+            by=each.by,
+            summary=f"p95 of the way of {told(Otelkit.SIGNAL)} to the server is {figure('humanizeDuration')}",
+            description="What the page shows is old; queues before the server are full or their senders were away.",
+            words=f"p95 of the time from a span's end to its commit in the server above {limits.delay_p95:g} s "
+            "for 5 minutes",
+            dashboard=Dashboard.PIPELINE,
+            explained_by=("ExporterFailing", "ServerNotWriting"),
         ),
     )
 

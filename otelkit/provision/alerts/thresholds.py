@@ -71,3 +71,4 @@ class Thresholds:
 
     # --- pipeline
     queue_share: float = 0.70
+    delay_p95: float = 60.0

@@ -1,0 +1,55 @@
+"""Whoever is told of an alert finds its runbook, and it says what to do."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from otelkit.provision.alerts.definition import Category
+from otelkit.provision.alerts.rules import RULES
+
+PAGE = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text("utf-8")
+RUNBOOKS = {
+    found[1]: found[2]
+    for found in re.finditer(r"^### (\w+)\n(.*?)(?=^#|\Z)", PAGE.partition("\n# Runbooks\n")[2], re.M | re.S)
+}
+PARTS = ("Means", "Look first", "Do")
+
+
+def test_every_rule_has_a_runbook_and_no_runbook_is_of_a_rule_that_is_gone() -> None:
+    assert sorted(RUNBOOKS) == sorted(rule.name for rule in RULES)
+
+
+@pytest.mark.parametrize("name", RUNBOOKS)
+def test_a_runbook_says_what_it_means_what_to_look_at_first_and_what_to_do(name: str) -> None:
+    parts = dict(re.findall(r"^- \*\*([\w ]+):\*\* (.+)$", RUNBOOKS[name], re.M))
+    assert tuple(parts) == PARTS
+    assert all(text.endswith((".", "?")) for text in parts.values())
+    assert len(parts["Means"].split()) > 8
+    assert min(len(parts["Do"].split()), len(parts["Look first"].split())) > 4
+
+
+def test_every_category_is_named_where_severities_are_explained() -> None:
+    section = PAGE.partition("\n## Who is told")[2].partition("\n## ")[0]
+    assert all(category.value in section for category in Category)
+
+
+def test_the_examples_of_options_write_what_they_say(tmp_path: Path) -> None:
+    code = re.findall(r"^```python\n(.*?)^```$", PAGE, re.M | re.S)
+    assert len(code) == 2
+    for block in code:
+        subprocess.run([sys.executable, "-c", block], cwd=tmp_path, check=True)
+    written = yaml.safe_load((tmp_path / "deploy" / "alertmanager" / "alertmanager.yml").read_text("utf-8"))
+    kinds = {receiver["name"]: sorted(set(receiver) - {"name"}) for receiver in written["receivers"]}
+    assert kinds == {
+        "heartbeat": ["webhook_configs"],
+        "critical": ["email_configs", "slack_configs"],
+        "warning": ["slack_configs"],
+        "info": [],
+        **{f"security, {severity}": ["webhook_configs"] for severity in ("critical", "warning", "info")},
+    }
