@@ -102,7 +102,7 @@ class Load:
             "OTELKIT_AUDIT_ENDPOINT": self._server,  # an audit entry is stored when the call returns: no hop between
             "OTELKIT_ENVIRONMENT": "test",
             "OTELKIT_FLUSH_SECONDS": "0.2",
-            # Longer than a scrape interval: an exemplar is in one export only, and must still be there when it is scraped.
+            # Longer than a scrape interval: an exemplar is in one export only and must be there when it is scraped.
             "OTEL_METRIC_EXPORT_INTERVAL": "17000",
             "OPENAI_BASE_URL": f"{self.model}/v1",
             "OPENAI_API_KEY": "sk-test",

@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -71,6 +72,14 @@ class Program:
             )  # fmt: skip
         until(self._answers, self._longest_start, f"{self.name} is ready")
 
+    def pause(self) -> None:
+        """Stop it from doing anything, as a machine without a processor does."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """End a pause."""
+        os.kill(self.pid, signal.SIGCONT)
+
     def kill(self) -> None:
         """End it as a crash does: kill -9."""
         self._end(signal.SIGKILL)
@@ -129,6 +138,10 @@ class Collector(Program):
                 **{f"OTELKIT_COLLECTOR_{name}": address for name, address in addresses.items()},
             },
         )
+
+    def moved_queues(self, folder: Path) -> None:
+        """Keep its queues elsewhere from the next start on."""
+        self.configure(self._arguments, {**self._environment, "OTELKIT_COLLECTOR_QUEUES": str(folder)})
 
     def own(self, name: str) -> float:
         """Return the sum of one of its own metrics over all labels; 0 where it has none."""
@@ -194,6 +207,18 @@ class Loki(Program):
         streams = fetch(f"{self.url}/loki/api/v1/query_range?{words}")["data"]["result"]
         return [(stream["stream"], value[1]) for stream in streams for value in stream["values"]]
 
+    def numbers(self, query: str, since: float) -> Counter[int]:
+        """Return how often each value of the attribute ``n`` is there since a time in seconds since the epoch."""
+        found: Counter[int] = Counter()
+        start = since
+        while start < time.time():  # a query gives at most 5,000 entries
+            words = {"query": query, "start": int(start * 1e9), "end": int((start + 5) * 1e9), "limit": 5000}
+            streams = fetch(f"{self.url}/loki/api/v1/query_range?{urlencode(words)}")["data"]["result"]
+            for stream in streams:
+                found[int(stream["stream"]["n"])] += len(stream["values"])
+            start += 5
+        return found
+
     def labels(self) -> list[str]:
         """Return the names of the index labels."""
         found: list[str] = fetch(f"{self.url}/loki/api/v1/labels")["data"]
@@ -217,6 +242,13 @@ class Jaeger(Program):
             {"JAEGER_HOST": "127.0.0.1", "JAEGER_PORT": str(self.port), "JAEGER_OTLP_PORT": str(self.otlp_port),
              "JAEGER_GRPC_PORT": str(free_port())},
         )  # fmt: skip
+
+    def numbers(self, service: str, key: str) -> Counter[int]:
+        """Return how often each value of an attribute is there on a service's spans."""
+        words = urlencode({"service": service, "limit": 100_000, "lookback": "1h"})
+        traces = fetch(f"{self.url}/api/traces?{words}")["data"] or []
+        tags = (tag for trace in traces for span in trace["spans"] for tag in span["tags"])
+        return Counter(int(tag["value"]) for tag in tags if tag["key"] == key)
 
     def trace(self, trace_id: str) -> list[dict[str, Any]]:
         """Return the spans of a trace; none when it is not there."""
