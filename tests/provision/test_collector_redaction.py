@@ -1,0 +1,137 @@
+"""The Collector's patterns find what the SDK's find; where they differ is known and documented."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+
+from otelkit.mapping.patterns import KEY_PREFIXES, scan
+from otelkit.mapping.redaction import Redactor
+from otelkit.provision.collector.profiles import render
+from otelkit.provision.collector.redaction import ALLOWED, PATTERNS
+
+# RE2 is Python's syntax here, but for \p{…}; Python's \w and \d are Unicode's unless told otherwise.
+_IN_PYTHON = {r"\p{L}\p{N}": r"\w", r"\p{L}": r"[^\W\d_]"}
+
+
+def python(pattern: str) -> re.Pattern[str]:
+    for name, stands_for in _IN_PYTHON.items():
+        pattern = pattern.replace(name, stands_for)
+    return re.compile(pattern)
+
+
+MASKS = {what: python(pattern) for what, pattern in PATTERNS.items()}
+PASSES = [re.compile(pattern) for pattern in ALLOWED]
+
+
+def masked(text: str) -> str:
+    if any(pattern.search(text) for pattern in PASSES):
+        return text
+    for pattern in MASKS.values():
+        text = pattern.sub("****", text)
+    return text
+
+
+BOTH_FIND = [
+    "mail jane.doe+x@mail.example.co.uk now",
+    "postgres://app:secret@db:5432/x",
+    "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n-----END RSA PRIVATE KEY-----",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+    *(f"the key is {prefix}a1B2c3D4e5F6g7H8i9J0k1L2 here" for prefix in KEY_PREFIXES),
+    "AKIAIOSFODNN7EXAMPLE",
+    "AIzaSyA1234567890abcdefghijklmnopqrstuvw",
+    "Authorization: Bearer abc123DEF456ghi789",
+    "sent with bearer abc123DEF456ghi789",
+    "Authorization: Basic dXNlcjpwYXNzd29yZA==",
+    'password="open sesame"',
+    "api_key: 8f14e45fceea167a",
+    "client_secret=a.b~c1",
+    "access_token=ya29.a0AfH6SMBx1234567890abcdef",
+    "session token: 9f8e7d6c5b4a",
+    "GET /x?sig=abcdef123&y=1",
+    "4111-1111-1111-1111",
+    "pay with 5500005555555559 please",
+    "378282246310005",
+    "DE89 3704 0044 0532 0130 00",
+    "GB82WEST12345698765432",
+    "078-05-1120",
+    "call +49 (0)170 1234567",
+    "call 0170 1234567",
+    "(212) 555-0187",
+    "from 203.0.113.77 to me",
+    "http://203.0.113.77/x",
+    "from 2001:db8:85a3::8a2e:370:7334",
+    "fe80::1ff:fe23:4567:890a",
+]
+
+NEITHER_FINDS = [
+    "total_tokens: 128, prompt_tokens=64, max_tokens: 4096",
+    "3.12.4",
+    "released 1.2.3-rc1 on 2026-11-21",
+    "2026-11-21T21:15:19.123Z",
+    "4bf92f3577b34da6a3ce929d0e0e4736",
+    "550e8400-e29b-41d4-a716-446655440000",
+    "0.5412345678901234",
+    "[0.5412345678901234,0.4111111111111111]",
+    "127.0.0.1:8000",
+    "took 12345 ms",
+    "chat gpt-4o-2024-08-06",
+    "execute_tool find_order",
+    "SELECT id FROM orders WHERE id = $1",
+    "a token is a word",
+    "std::vector at 10:20:30",
+    "text/event-stream; charset=utf-8",
+    "POST /orders/{order_id}/items",
+]
+
+# What only the Collector masks: it can neither count digits nor look around.
+ONLY_HERE = ["4111-1111-1111-1112", "DE89370400440532013001", "version 1.2.3.4", "password: none"]
+
+
+@pytest.mark.parametrize("text", BOTH_FIND)
+def test_what_the_sdk_takes_out_is_masked_here_as_well(text: str) -> None:
+    assert scan(text) != text
+    assert masked(text) != text
+
+
+@pytest.mark.parametrize("text", NEITHER_FINDS)
+def test_what_the_sdk_leaves_is_left_here_as_well(text: str) -> None:
+    assert Redactor().text(text) == text
+    assert masked(text) == text
+
+
+@pytest.mark.parametrize("text", ONLY_HERE)
+def test_known_differences(text: str) -> None:
+    assert scan(text) == text
+    assert masked(text) != text
+
+
+@pytest.mark.parametrize("what", PATTERNS)
+def test_a_pattern_is_in_re2s_language(what: str) -> None:
+    """No lookaround, no references, no possessive repetition, none of more than a thousand."""
+    pattern = PATTERNS[what]
+    assert re.search(r"\(\?[=!<>]", pattern) is None
+    assert re.search(r"\\[1-9]", pattern) is None
+    assert re.search(r"[*+?}]\+", pattern) is None
+    assert all(int(count) <= 1000 for count in re.findall(r"[{,](\d+)\}", pattern))
+
+
+@pytest.mark.parametrize("what", PATTERNS)
+def test_every_pattern_is_needed(what: str) -> None:
+    """Each finds a text that no other one finds; the order in which the Collector tries them is not fixed."""
+    others = [pattern for name, pattern in MASKS.items() if name != what]
+    alone = [text for text in BOTH_FIND if MASKS[what].search(text) and not any(o.search(text) for o in others)]
+    assert alone
+
+
+@pytest.mark.parametrize("profile", ["dev", "standard", "gateway"])
+def test_every_profile_masks_values_and_names_of_what_it_receives(profile: str) -> None:
+    for text in render(profile).values():
+        document = yaml.safe_load(text)
+        for name, entry in document["service"]["pipelines"].items():
+            if set(entry["receivers"]) & set(document["receivers"]):
+                names = [] if name.startswith("metrics") else ["transform/redaction"]
+                at = entry["processors"].index("redaction")
+                assert entry["processors"][at : at + 1 + len(names)] == ["redaction", *names]
