@@ -74,7 +74,18 @@ def test_conversations_of_yesterday_are_not_of_today(client: Client) -> None:
     client.send([visit(2 * 86_400, conversation="older")])
     conversations = of(scraped(client), ServerMetrics.CONVERSATIONS)
     assert conversations["today",] == 1
-    assert conversations["24h",] == (2 if since_midnight + 3700 < 82_800 else 1)
+    assert conversations["24h",] == (2 if since_midnight + 3700 < 86_400 else 1)
+
+
+def test_messages_are_counted_where_the_collector_keeps_all_but_the_calls_of_models(client: Client) -> None:
+    for number in range(3):
+        call = chat_trace()[2]
+        who = {"gen_ai.conversation.id": f"c-{number % 2}", "otelkit.group.id": "acme"}
+        client.send([call._replace(attributes={**call.attributes, **who})])
+    found = scraped(client)
+    assert of(found, ServerMetrics.CONVERSATIONS)["24h",] == 2
+    assert of(found, ServerMetrics.MESSAGES) == {(): 1.5}
+    assert list(of(found, ServerMetrics.TENANT_REQUESTS).values()) == [3]
 
 
 def test_tenants_are_at_most_ten_and_known_by_pseudonym_only(client: Client, server: Server) -> None:

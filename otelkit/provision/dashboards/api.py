@@ -144,7 +144,6 @@ _REQUESTS: Final = Row(
                 Ask(
                     SERVICES.now(RequestMetrics.BUDGET_VALUE, by=_BUDGET, how="max")
                     / SERVICES.now(RequestMetrics.BUDGET_LIMIT, by=_BUDGET, how="max"),
-                    sure=False,
                 ),
             ),
             unit=Unit.SHARE,
@@ -155,7 +154,7 @@ _REQUESTS: Final = Row(
         Panel(
             title="Budgets exceeded",
             says="How many budgets are exceeded now.",
-            asks=(Ask(SERVICES.now(RequestMetrics.BUDGET_EXCEEDED), sure=False),),
+            asks=(Ask(SERVICES.now(RequestMetrics.BUDGET_EXCEEDED)),),
             unit=Unit.COUNT,
             kind=Kind.FIGURE,
             steps=at_least(1, 1),

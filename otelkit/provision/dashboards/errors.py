@@ -161,7 +161,7 @@ _LOGS: Final = Row(
         Panel(
             title="Errors in the logs",
             says="What the services logged from ERROR up; each line leads to its trace.",
-            asks=(Ask(lines(*LOGS_OF_SERVICES).at_least(SEVERITY, 17), sure=False),),
+            asks=(Ask(lines(*LOGS_OF_SERVICES).at_least(SEVERITY, 17)),),
             unit=Unit.NUMBER,
             kind=Kind.LOGS,
             width=24,

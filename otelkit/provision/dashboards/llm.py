@@ -79,7 +79,7 @@ _NOW: Final = Row(
         Panel(
             title="Cost",
             says="Cost of priced calls in the time shown; calls without a price are in the panel beside.",
-            asks=(Ask(_MODELS_ALL.increase(Metrics.LLM_COST), sure=False),),
+            asks=(Ask(_MODELS_ALL.increase(Metrics.LLM_COST)),),
             unit=Unit.DOLLARS,
             kind=Kind.FIGURE,
             width=4,
@@ -89,7 +89,7 @@ _NOW: Final = Row(
         Panel(
             title="Calls without a price",
             says="Calls in the time shown whose cost is unknown: it is more than the panel beside says.",
-            asks=(Ask(_MODELS_ALL.increase(Metrics.LLM_UNPRICED), sure=False),),
+            asks=(Ask(_MODELS_ALL.increase(Metrics.LLM_UNPRICED)),),
             unit=Unit.COUNT,
             kind=Kind.FIGURE,
             width=4,
@@ -177,7 +177,7 @@ _SPEED: Final = Row(
             title="Agents and workflows",
             says="The 95th percentile of whole agent runs and workflows.",
             asks=(
-                *seconds(SERVICES, Metrics.AGENT_DURATION, by=(GenAI.AGENT_NAME,), sure=False),
+                *seconds(SERVICES, Metrics.AGENT_DURATION, by=(GenAI.AGENT_NAME,)),
                 *seconds(SERVICES, Metrics.WORKFLOW_DURATION, by=(GenAI.WORKFLOW_NAME,), sure=False),
             ),
             unit=Unit.SECONDS,
@@ -213,7 +213,7 @@ _TOKENS: Final = Row(
         Panel(
             title="Cost by model",
             says="US dollars in the time shown by model, priced calls only.",
-            asks=(Ask(_MODELS_ALL.increase(Metrics.LLM_COST, by=_MODEL), sure=False),),
+            asks=(Ask(_MODELS_ALL.increase(Metrics.LLM_COST, by=_MODEL)),),
             unit=Unit.DOLLARS,
             kind=Kind.BARS,
             width=6,
@@ -221,7 +221,7 @@ _TOKENS: Final = Row(
         Panel(
             title="Cost by endpoint",
             says="US dollars in the time shown by the endpoint that caused it; without a name: no request did.",
-            asks=(Ask(ALL.increase(Metrics.ROUTE_COST, by=(Core.HTTP_ROUTE,)), sure=False),),
+            asks=(Ask(ALL.increase(Metrics.ROUTE_COST, by=(Core.HTTP_ROUTE,))),),
             unit=Unit.DOLLARS,
             kind=Kind.BARS,
             width=6,
@@ -245,16 +245,14 @@ _TOKENS: Final = Row(
         Panel(
             title="Cost by user group",
             says="US dollars of the last 24 hours, of the same groups; absent for a group without a priced call.",
-            asks=(Ask(WHOLE.now(ServerMetrics.TENANT_COST, by=FEW_TENANTS, how="max"), sure=False),),
+            asks=(Ask(WHOLE.now(ServerMetrics.TENANT_COST, by=FEW_TENANTS, how="max")),),
             unit=Unit.DOLLARS,
             kind=Kind.BARS,
         ),
         Panel(
             title="Calls without a price, by model",
             says="Calls in the time shown whose cost is unknown: set a price for these models.",
-            asks=(
-                Ask(_MODELS_ALL.increase(Metrics.LLM_UNPRICED, by=(GenAI.PROVIDER, GenAI.REQUEST_MODEL)), sure=False),
-            ),
+            asks=(Ask(_MODELS_ALL.increase(Metrics.LLM_UNPRICED, by=(GenAI.PROVIDER, GenAI.REQUEST_MODEL))),),
             unit=Unit.COUNT,
             kind=Kind.BARS,
             alerts=("UnpricedModel",),

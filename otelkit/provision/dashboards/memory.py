@@ -87,7 +87,7 @@ _MODELS: Final = Row(
         Panel(
             title="Embedding time",
             says="The 95th percentile of one embedding call, by model.",
-            asks=seconds(SERVICES, Metrics.EMBEDDING_DURATION, by=(GenAI.REQUEST_MODEL,)),
+            asks=seconds(SERVICES, Metrics.EMBEDDING_DURATION, by=(GenAI.REQUEST_MODEL,), sure=False),
             unit=Unit.SECONDS,
             width=12,
         ),
@@ -135,7 +135,6 @@ _SYNCS: Final = Row(
                         ALL.increase(JobMetrics.SYNC_RUNS, _WELL, by=_INTEGRATION),
                         ALL.increase(JobMetrics.SYNC_RUNS, by=_INTEGRATION),
                     ),
-                    sure=False,
                 ),
             ),
             unit=Unit.SHARE,
@@ -156,7 +155,7 @@ _SYNCS: Final = Row(
         Panel(
             title="Time since the last sync",
             says="How long ago each integration last synced well.",
-            asks=(Ask(SERVICES.age(JobMetrics.SYNC_LAST_SUCCESS, by=_INTEGRATION), sure=False),),
+            asks=(Ask(SERVICES.age(JobMetrics.SYNC_LAST_SUCCESS, by=_INTEGRATION)),),
             unit=Unit.AGE,
             kind=Kind.FIGURE,
             width=6,
@@ -164,7 +163,7 @@ _SYNCS: Final = Row(
         Panel(
             title="How long syncs take",
             says="The 95th percentile of one sync, by integration.",
-            asks=seconds(SERVICES, JobMetrics.SYNC_DURATION, by=_INTEGRATION, sure=False),
+            asks=seconds(SERVICES, JobMetrics.SYNC_DURATION, by=_INTEGRATION),
             unit=Unit.SECONDS,
             width=6,
         ),

@@ -231,7 +231,7 @@ _ALERTING: Final = Row(
         Panel(
             title="Rules that failed",
             says="Evaluations a second that failed, by group of rules.",
-            asks=(Ask(WHOLE.rate(PrometheusMetrics.RULE_FAILURES, by=("rule_group",))),),
+            asks=(Ask(WHOLE.rate(PrometheusMetrics.RULE_FAILURES, by=("rule_group",)), sure=False),),
             unit=Unit.EACH_SECOND,
             steps=at_least(0.001, 1),
             alerts=("RuleFailing",),

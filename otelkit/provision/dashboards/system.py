@@ -214,7 +214,7 @@ _JOBS: Final = Row(
         Panel(
             title="Runs by outcome",
             says="Runs a second; retry is a failed attempt that is made again.",
-            asks=(Ask(SERVICES.rate(JobMetrics.RUNS, by=(Otelkit.OUTCOME,)), sure=False),),
+            asks=(Ask(SERVICES.rate(JobMetrics.RUNS, by=(Otelkit.OUTCOME,))),),
             unit=Unit.EACH_SECOND,
             kind=Kind.STACKED,
             alerts=("JobFailures",),
@@ -222,7 +222,7 @@ _JOBS: Final = Row(
         Panel(
             title="How long jobs take",
             says="The 95th percentile of one run, by job.",
-            asks=seconds(SERVICES, JobMetrics.DURATION, by=_JOB, sure=False),
+            asks=seconds(SERVICES, JobMetrics.DURATION, by=_JOB),
             unit=Unit.SECONDS,
             width=6,
         ),
@@ -244,7 +244,7 @@ _JOBS: Final = Row(
         Panel(
             title="Time since the last success",
             says="How long ago each job last succeeded.",
-            asks=(Ask(SERVICES.age(JobMetrics.LAST_SUCCESS, by=_JOB), sure=False),),
+            asks=(Ask(SERVICES.age(JobMetrics.LAST_SUCCESS, by=_JOB)),),
             unit=Unit.AGE,
             kind=Kind.FIGURE,
             width=6,
@@ -257,14 +257,14 @@ _DATABASES: Final = Row(
         Panel(
             title="Database calls",
             says="The 95th percentile of one call, by system and operation.",
-            asks=seconds(SERVICES, DatabaseMetrics.DURATION, by=(Core.DB_SYSTEM, Database.OPERATION), sure=False),
+            asks=seconds(SERVICES, DatabaseMetrics.DURATION, by=(Core.DB_SYSTEM, Database.OPERATION)),
             unit=Unit.SECONDS,
             alerts=("SlowDatabase",),
         ),
         Panel(
             title="Slow queries",
             says="Calls in the time shown that took longer than OTELKIT_SLOW_QUERY_SECONDS, by table.",
-            asks=(Ask(ALL.increase(DatabaseMetrics.SLOW, by=(Database.COLLECTION, Database.OPERATION)), sure=False),),
+            asks=(Ask(ALL.increase(DatabaseMetrics.SLOW, by=(Database.COLLECTION, Database.OPERATION))),),
             unit=Unit.COUNT,
             kind=Kind.BARS,
             alerts=("SlowQueries",),

@@ -96,7 +96,7 @@ _ACTIVE: Final = Row(
         Panel(
             title="Concurrent sessions",
             says="Sessions of the last 5 minutes and the last hour, over time.",
-            asks=(Ask(WHOLE.now(ServerMetrics.SESSIONS, by=(Otelkit.PERIOD,), how="max")),),
+            asks=(Ask(WHOLE.now(ServerMetrics.SESSIONS, by=(Otelkit.PERIOD,), how="max"), sure=False),),
             unit=Unit.COUNT,
             width=12,
         ),
@@ -120,16 +120,14 @@ _USE: Final = Row(
         Panel(
             title="Product events",
             says="Events in the time shown by name, of users who consented.",
-            asks=(
-                Ask(lines(*LOGS_OF_SERVICES).where(matches(EVENT_NAME, ".+")).count(RANGE, (EVENT_NAME,)), sure=False),
-            ),
+            asks=(Ask(lines(*LOGS_OF_SERVICES).where(matches(EVENT_NAME, ".+")).count(RANGE, (EVENT_NAME,))),),
             unit=Unit.COUNT,
             kind=Kind.BARS,
         ),
         Panel(
             title="Events withheld",
             says="Events that were not created, by reason: no consent is no fault, wrong properties are one.",
-            asks=(Ask(ALL.increase(Metrics.EVENTS_WITHHELD, by=(Otelkit.DROP_REASON,)), sure=False),),
+            asks=(Ask(ALL.increase(Metrics.EVENTS_WITHHELD, by=(Otelkit.DROP_REASON,))),),
             unit=Unit.COUNT,
             kind=Kind.BARS,
         ),
@@ -140,7 +138,7 @@ _TENANTS: Final = Row(
     (
         tenants(ServerMetrics.TENANT_REQUESTS, "Requests", Unit.COUNT),
         tenants(ServerMetrics.TENANT_TOKENS, "Tokens", Unit.COUNT),
-        tenants(ServerMetrics.TENANT_COST, "Cost", Unit.DOLLARS, sure=False),
+        tenants(ServerMetrics.TENANT_COST, "Cost", Unit.DOLLARS),
     ),
 )
 

@@ -57,7 +57,7 @@ _PEOPLE: Final = Row(
         Panel(
             title="Cost, last hour",
             says="US dollars of priced calls in the last hour.",
-            asks=(Ask(_HOUR.increase(Metrics.LLM_COST), sure=False),),
+            asks=(Ask(_HOUR.increase(Metrics.LLM_COST)),),
             unit=Unit.DOLLARS,
             kind=Kind.FIGURE,
             width=4,
@@ -67,7 +67,7 @@ _PEOPLE: Final = Row(
         Panel(
             title="Cost, last day",
             says="US dollars of priced calls in the last 24 hours.",
-            asks=(Ask(_DAY.increase(Metrics.LLM_COST), sure=False),),
+            asks=(Ask(_DAY.increase(Metrics.LLM_COST)),),
             unit=Unit.DOLLARS,
             kind=Kind.FIGURE,
             width=4,

@@ -28,7 +28,10 @@ class Profile(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MetricDef:
-    """One instrument: UCUM ``unit``, histogram ``boundaries`` in that unit, and the attributes it may carry."""
+    """One instrument: UCUM ``unit``, histogram ``boundaries`` in that unit, and the attributes it may carry.
+
+    ``scraped_as`` is the name in Prometheus of what other programs write by rules of their own.
+    """
 
     name: str
     instrument: Instrument
@@ -37,11 +40,13 @@ class MetricDef:
     attributes: tuple[str, ...] = ()
     boundaries: tuple[float, ...] = ()
     profile: Profile = Profile.ALWAYS
+    scraped_as: str = ""
 
     @property
     def prometheus_name(self) -> str:
         """The name in the service's own ``/metrics``, as OpenTelemetry's exporter for Python writes it."""
-        return prometheus_name(self.name, self.unit, counter=self.instrument is Instrument.COUNTER)
+        derived = prometheus_name(self.name, self.unit, counter=self.instrument is Instrument.COUNTER)
+        return self.scraped_as or derived
 
     @property
     def collected_name(self) -> str:

@@ -36,14 +36,14 @@ class ServerMetrics:
         "otelkit.conversations.active",
         Instrument.GAUGE,
         "{conversation}",
-        "Different conversations that went on in the period: today (since midnight UTC), 24h (by whole hours).",
+        "Different conversations that went on in the period: today (since midnight UTC), 24h.",
         (Otelkit.PERIOD,),
     )
     MESSAGES: Final = MetricDef(
         "otelkit.conversation.messages",
         Instrument.GAUGE,
         "{message}",
-        "Messages (requests) a conversation, the mean over the conversations of the last 24 hours.",
+        "Messages (traces that name it) a conversation, the mean over the conversations of the last 24 hours.",
     )
     WEBSOCKETS: Final = MetricDef(
         "otelkit.users.websockets",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, func, select
 
 from otelkit.semconv.attributes import Otelkit
 from otelkit.semconv.metrics import MetricDef, ServerMetrics
 from otelkit.server.insights.present import present
-from otelkit.server.insights.ranges import resolve
+from otelkit.server.insights.ranges import Range, is_much, resolve
 from otelkit.server.insights.sums import Scope
 from otelkit.server.insights.top import entries
 from otelkit.server.storage import schema
@@ -18,11 +18,10 @@ from otelkit.server.storage import schema
 __all__ = ["MOST_TENANTS", "Sample", "usage"]
 
 MOST_TENANTS: Final = 10
-_HOUR: Final = 3600
-_DAY: Final = 24 * _HOUR
+_DAY: Final = 86_400
 _EVERYWHERE: Final = Scope()
 _USERS: Final = ("1h", "24h", "7d")
-_actor, _sums = schema.actor.c, schema.actor_hour.c
+_trace = schema.trace.c
 
 
 class Sample(NamedTuple):
@@ -57,27 +56,24 @@ def _people(connection: Connection, now: float) -> Iterator[Sample]:
 
 
 def _conversations(connection: Connection, now: float) -> Iterator[Sample]:
-    lately = _talked(connection, _since(now))
-    if not lately.conversations:
+    lately, turns = _talked(connection, now, now - _DAY)
+    if not lately:
         return  # nobody says which conversation a request belongs to, or nobody talked for a day: not told apart
-    today = _talked(connection, int(now // _DAY * _DAY))
-    yield Sample(ServerMetrics.CONVERSATIONS, today.conversations, {Otelkit.PERIOD: "today"})
-    yield Sample(ServerMetrics.CONVERSATIONS, lately.conversations, {Otelkit.PERIOD: "24h"})
-    if lately.requests:
-        yield Sample(ServerMetrics.MESSAGES, float(lately.requests) / lately.conversations, {})
+    today, _ = _talked(connection, now, now // _DAY * _DAY)
+    yield Sample(ServerMetrics.CONVERSATIONS, today, {Otelkit.PERIOD: "today"})
+    yield Sample(ServerMetrics.CONVERSATIONS, lately, {Otelkit.PERIOD: "24h"})
+    yield Sample(ServerMetrics.MESSAGES, turns / lately, {})
 
 
-def _talked(connection: Connection, since: int) -> Row[Any]:
-    """Count the conversations and their requests of whole hours."""
-    query = (
-        select(
-            func.count(_actor.conversation.distinct()).label("conversations"),
-            func.sum(_sums.requests).label("requests"),
-        )
-        .join(schema.actor_hour, _sums.actor == _actor.id)
-        .where(_sums.hour >= since, _actor.conversation != "")
+def _talked(connection: Connection, now: float, since: float) -> tuple[int, int]:
+    """Count conversations and their turns: the traces that name them, whose first span the Collector may keep back."""
+    period = Range(int(since), int(now) + 1, _DAY, schema.HOUR, "24h", False, now)
+    start = _trace.start + 0 if is_much(connection, period) else _trace.start  # see ``top``
+    query = select(func.count(_trace.conversation.distinct()), func.count()).where(
+        _trace.conversation.is_not(None), start >= period.start_ns
     )
-    return connection.execute(query).one()
+    conversations, turns = connection.execute(query).one()
+    return conversations, turns
 
 
 def _tenants(connection: Connection, now: float, pseudonym: Callable[[str], str]) -> Iterator[Sample]:
@@ -90,8 +86,3 @@ def _tenants(connection: Connection, now: float, pseudonym: Callable[[str], str]
         for metric, name in (*figures, (ServerMetrics.TENANT_COST, "cost_usd")):
             if group[name] is not None:
                 yield Sample(metric, group[name], whose)
-
-
-def _since(now: float) -> int:
-    """Return the start of the last 24 hours, by whole hours."""
-    return int((now - _DAY) // _HOUR * _HOUR) + _HOUR
