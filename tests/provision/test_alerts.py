@@ -12,7 +12,7 @@ import yaml
 
 from otelkit.provision import tree
 from otelkit.provision.alerts import rules
-from otelkit.provision.alerts.definition import HEARTBEAT, AlertRule, Severity
+from otelkit.provision.alerts.definition import HEARTBEAT, AlertRule, Dashboard, Severity
 from otelkit.provision.alerts.rules import RULES, Links
 from otelkit.provision.alerts.thresholds import Thresholds
 from otelkit.provision.promql import label
@@ -105,6 +105,11 @@ def test_thresholds_and_links_are_what_is_asked_for() -> None:
     assert "> 0.03" in rule["expr"]
     assert rule["annotations"]["dashboard"].startswith("https://g.example/d/")
     assert rule["annotations"]["runbook"] == "https://d.example/a#higherrorrate"
+
+
+def test_every_link_to_a_dashboard_leads_to_one() -> None:
+    made = {path.stem for path in (ROOT / "collector" / "grafana" / "dashboards").glob("*.json")}
+    assert {dashboard.value for dashboard in Dashboard} <= made
 
 
 def test_a_budget_of_nothing_has_no_rules() -> None:
