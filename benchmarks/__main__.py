@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import decorated, footprint, harness, machine, store, web_request
+from benchmarks import collector, decorated, footprint, harness, machine, store, web_request
 
 BENCHMARKS: dict[str, tuple[str, Callable[[], harness.Report]]] = {
     "call": ("a @traced_tool call against the bare SDK", decorated.measure_all),
@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, tuple[str, Callable[[], harness.Report]]] = {
     "machine": ("the machine's and the process's figures every 10 s", machine.measure_all),
     "ingest": ("durable spans a second against bare SQLite", store.ingest),
     "queries": ("the page's questions at 200,000 spans", store.queries),
+    "collector": ("the Collector's standard profile against otlp → debug", collector.measure_all),
     "import": ("what `import otelkit` costs", footprint.imports),
     "size": ("installed size", footprint.sizes),
 }

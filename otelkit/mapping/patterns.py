@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from ipaddress import AddressValueError, IPv6Address
 from typing import Final
 
-__all__ = ["IBAN_COUNTRIES", "KEY_PREFIXES", "PLACEHOLDER", "is_identifier", "scan"]
+__all__ = ["KEY_PREFIXES", "PLACEHOLDER", "is_identifier", "scan"]
 
 PLACEHOLDER: Final = r"\[(?:email|phone|ip|card|iban|ssn|key|token|jwt|secret|credentials|redacted)\]"
 
@@ -117,8 +117,6 @@ _IBAN_LENGTHS: Final = {
     }.items()
     for country in countries.split()
 }
-IBAN_COUNTRIES: Final = tuple(sorted(_IBAN_LENGTHS))
-"""Countries whose accounts have IBANs, as two letters."""
 _CARD: Final = re.compile(r"(?<![A-Za-z0-9.\-])\d(?:[ -]?\d){12,18}(?![A-Za-z0-9-])")
 _CUT_CARD: Final = re.compile(r"(?<![A-Za-z0-9.\-])[3-6]\d{3}([ -])\d{4}\1(?:\d{4}\1)?\d{1,4}\Z")
 _SSN: Final = re.compile(r"(?<![\w-])(?!000|666|9\d\d)\d{3}([- ])(?!00)\d{2}\1(?!0000)\d{4}(?![\w-])")
