@@ -12,7 +12,8 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode
@@ -139,9 +140,21 @@ class Collector(Program):
             },
         )
 
-    def moved_queues(self, folder: Path) -> None:
-        """Keep its queues elsewhere from the next start on."""
-        self.configure(self._arguments, {**self._environment, "OTELKIT_COLLECTOR_QUEUES": str(folder)})
+    def runs(self, file: Path) -> None:
+        """Take another file than the committed one."""
+        self.configure(["--config", str(file)], self._environment)
+
+    @contextmanager
+    def told(self, **variables: str) -> Iterator[None]:
+        """Give other values to variables of the profile for the starts inside the block."""
+        before = self._environment
+        self.configure(
+            self._arguments, {**before, **{f"OTELKIT_COLLECTOR_{key}": value for key, value in variables.items()}}
+        )
+        try:
+            yield
+        finally:
+            self.configure(self._arguments, before)
 
     def own(self, name: str) -> float:
         """Return the sum of one of its own metrics over all labels; 0 where it has none."""

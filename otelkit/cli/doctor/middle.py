@@ -20,6 +20,8 @@ _PER_SIGNAL: Final = {
     "the log": "log_records",
     "the event": "log_records",
 }
+_QUEUED: Final = {"spans": "traces", "metric_points": "metrics", "log_records": "logs"}
+_FILTERED: Final = {"spans": "spans", "metric_points": "datapoints", "log_records": "logs"}
 
 _Reading = Counter[tuple[str, str]]
 
@@ -59,25 +61,22 @@ class Collector:
         if now is None:
             return "is it the backend that your Collector sends to? (--collector names the Collector's own metrics)"
         signal = _PER_SIGNAL[kind]
-        failing = {of for (name, of), count in grown.items() if name == f"exporter_send_failed_{signal}" and count}
-        waiting = {of for (name, of), size in now.items() if name == "exporter_queue_size" and size}
-        if failing or waiting:
-            names = ", ".join(sorted(failing | waiting))
-            return f"the Collector holds it: {names} cannot deliver. Check that exporter's address and token in its log"
-        if any(name.startswith("processor_filter") and count for (name, _), count in grown.items()):
-            return "a filter in the Collector drops it: look at the filter processors of the pipeline"
-        if grown[f"exporter_sent_{signal}", ""]:
-            return (
-                "the Collector delivered it elsewhere: does its exporter point at this backend? Or a sampler dropped it"
-            )
-        return "the Collector sent nothing on: a filter or a sampler dropped it, or no pipeline has that exporter"
+        stuck = _of(grown, f"exporter_send_failed_{signal}") or _of(now, f"exporter_queue_size_{_QUEUED[signal]}")
+        if stuck:
+            return f"the Collector holds it: {stuck} cannot deliver. Check that exporter's address and token in its log"
+        sent = _of(grown, f"exporter_sent_{signal}")
+        filtered = _of(grown, f"processor_filter_{_FILTERED[signal]}_filtered")
+        said = f"the Collector took it, sent {signal.replace('_', ' ')} to {sent or 'nobody'}"
+        if filtered:
+            said += f" and dropped some in {filtered}"
+        return f"{said}: does an exporter point at this backend, and does a filter or a sampler take it out?"
 
     def _grown(self) -> _Reading:
         now, before = self._read() or Counter(), self._before or Counter()
         return Counter({key: count - before[key] for key, count in now.items()})
 
     def _read(self) -> _Reading | None:
-        """Return counts by name (without prefix and suffix) and exporter, and by name alone."""
+        """Return counts by name (without prefix and suffix) and exporter or filter, and by name alone."""
         try:
             with urllib.request.urlopen(f"{self._url}/metrics", timeout=_ANSWER_SECONDS) as answer:  # noqa: S310
                 text = answer.read().decode()
@@ -87,8 +86,15 @@ class Collector:
         for family in text_string_to_metric_families(text):
             for sample in family.samples:
                 name = sample.name.removeprefix("otelcol_").removesuffix("_total")
-                of = sample.labels.get("exporter", "")
+                if "data_type" in sample.labels:
+                    name += f"_{sample.labels['data_type']}"
+                of = sample.labels.get("exporter") or sample.labels.get("filter", "")
                 value = 0 if math.isnan(sample.value) else int(sample.value)
                 for key in {of, ""}:
                     counts[name, key] += value
         return counts if any(name.startswith(("receiver_", "process_")) for name, _ in counts) else None
+
+
+def _of(grown: _Reading, name: str) -> str:
+    """Return who counted under that name, as a list in words."""
+    return ", ".join(sorted(of for (counted, of), count in grown.items() if counted == name and of and count))
