@@ -145,7 +145,7 @@ def _until_sent(port: int, spans: int) -> None:
     for _ in range(600):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
             lines = answer.read().decode().splitlines()
-        sent = [line for line in lines if line.startswith("otelcol_exporter_sent_spans_total{")]
+        sent = [line for line in lines if line.startswith("otelcol_exporter_sent_spans{")]
         if any(float(line.rsplit(" ", 1)[1]) >= spans for line in sent if "otelkit" not in line.partition("}")[0]):
             return
         time.sleep(0.1)

@@ -111,8 +111,8 @@ class Configuration:
         }
 
 
-# The Collector's own metrics, scraped: they say what was accepted, refused, queued and lost. Their names end with unit
-# and _total, as everybody else's do.
+# The Collector's own metrics, scraped: they say what was accepted, refused, queued and lost. Named as the Collector's
+# documentation names them, without unit and _total.
 _OWN_METRICS: Final = {
     "metrics": {
         "level": "normal",
@@ -124,8 +124,8 @@ _OWN_METRICS: Final = {
                             "host": str(Variables.SCRAPE_HOST),
                             "port": str(Variables.METRICS_PORT),
                             "without_scope_info": True,
-                            "without_type_suffix": False,
-                            "without_units": False,
+                            "without_type_suffix": True,
+                            "without_units": True,
                         }
                     }
                 }
