@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from otelkit.provision.alertmanager.options import Intervals
 from otelkit.provision.alerts.definition import Category
 from otelkit.provision.alerts.rules import RULES
 
-PAGE = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text("utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "alerts.md").read_text("utf-8")
 RUNBOOKS = {
     found[1]: found[2]
     for found in re.finditer(r"^### (\w+)\n(.*?)(?=^#|\Z)", PAGE.partition("\n# Runbooks\n")[2], re.M | re.S)
@@ -37,6 +39,23 @@ def test_a_runbook_says_what_it_means_what_to_look_at_first_and_what_to_do(name:
 def test_every_category_is_named_where_severities_are_explained() -> None:
     section = PAGE.partition("\n## Who is told")[2].partition("\n## ")[0]
     assert all(category.value in section for category in Category)
+
+
+def test_the_times_that_are_told_are_the_ones_that_are_committed() -> None:
+    times = Intervals()
+    rows = {line.split(" | ")[0].strip("| "): line.rstrip(" |").split(" | ")[4:7] for line in PAGE.splitlines()}
+    critical = (times.critical_gather, times.critical_quiet, times.critical_repeat)
+    assert rows["critical"] == [_words(text) for text in critical]
+    assert times.repeat == "230m", "told at the first multiple of an hour after it, the fourth"
+    assert rows["warning"] == rows["info"] == [_words(times.gather), _words(times.quiet), "4 h"]
+
+
+def _words(text: str) -> str:
+    return f"{text[:-1]} {text[-1]}"
+
+
+def test_the_changelog_knows_how_many_rules_there_are() -> None:
+    assert f"**Alerts**: {len(RULES)} rules" in (ROOT / "CHANGELOG.md").read_text("utf-8")
 
 
 def test_the_examples_of_options_write_what_they_say(tmp_path: Path) -> None:
