@@ -28,7 +28,7 @@ from tests.stack.running import COMMITTED, fetch, until
 _RATE: Final = 100
 _SETTLE: Final = 90.0
 _BATCH: Final = 4096  # `max_size` of the batches in the sending queues
-_REFUSED: Final = "otelcol_exporter_enqueue_failed_log_records_total"
+_REFUSED: Final = "otelcol_exporter_enqueue_failed_log_records"
 _CALLS_P99: Final = 0.05
 """Seconds the telemetry calls of a tick may take on a shared machine; one that waits for a backend takes more."""
 
