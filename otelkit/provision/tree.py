@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from otelkit.provision import grafana, stores
+from otelkit.provision import compose, grafana, stores
 from otelkit.provision.alertmanager import config as alertmanager
 from otelkit.provision.alerts import rules
 from otelkit.provision.collector import profiles
@@ -25,6 +25,7 @@ _ROOMS: Final[tuple[Room, ...]] = (
     alertmanager.files,
     stores.files,
     grafana.files,
+    compose.files,
 )
 
 

@@ -389,6 +389,7 @@ def vector_of(text: str, size: int) -> list[float]:
 def main(arguments: list[str] | None = None) -> None:
     """Serve the stand-in until it is interrupted."""
     parser = argparse.ArgumentParser(prog="python -m otelkit.testing.openai_server", description=main.__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 in a container (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8089)
     parser.add_argument("--latency", type=float, default=1.0, help="factor on the waits; 0 for none")
     parser.add_argument(
@@ -400,7 +401,7 @@ def main(arguments: list[str] | None = None) -> None:
         server = OpenAIServer(latency=options.latency, every=every)
     except ValueError as error:
         parser.error(str(error))
-    uvicorn.run(server.app, host="127.0.0.1", port=options.port, log_level="warning", access_log=False, lifespan="off")
+    uvicorn.run(server.app, host=options.host, port=options.port, log_level="warning", access_log=False, lifespan="off")
 
 
 if __name__ == "__main__":
