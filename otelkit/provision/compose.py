@@ -108,7 +108,7 @@ RUN pip install --no-cache-dir '.[all]' && useradd --create-home otelkit && mkdi
 USER otelkit
 ENV XDG_DATA_HOME=/data
 ENTRYPOINT ["otelkit"]
-CMD ["serve", "--host", _ANY]
+CMD ["serve", "--host", "0.0.0.0"]
 """
 
 _SECRETS: Final[Mapping[str, str]] = {
