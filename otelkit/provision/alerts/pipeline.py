@@ -7,6 +7,7 @@ from typing import Final
 from otelkit.provision.alerts.definition import HEARTBEAT, ON, AlertRule, Category, Dashboard, Severity, figure, told
 from otelkit.provision.alerts.thresholds import Thresholds
 from otelkit.provision.foreign import AlertmanagerMetrics, CollectorMetrics, PrometheusMetrics
+from otelkit.provision.prometheus.scrape import COLLECTOR, SERVER, SERVICES
 from otelkit.provision.promql import INSTANCE, JOB, SERVICE, Expr, Match, Scope, equals, matches, number, together
 from otelkit.semconv.attributes import Otelkit
 from otelkit.semconv.metrics import MetricDef, Metrics, ServerMetrics
@@ -14,7 +15,6 @@ from otelkit.semconv.metrics import MetricDef, Metrics, ServerMetrics
 __all__ = ["rules"]
 
 _ALL: Final = Scope(window="5m")
-_SERVICES, _COLLECTOR, _SERVER = "services", "collector", "otelkit"  # jobs of prometheus.yml
 _EXPORTER: Final = ("exporter",)
 
 
@@ -44,14 +44,14 @@ def _up(job: Match) -> Expr:
 
 
 def _down() -> tuple[AlertRule, ...]:
-    collector = equals(JOB, _COLLECTOR)
+    collector = equals(JOB, COLLECTOR)
     gone = _ALL.series(PrometheusMetrics.UP, collector).named("absent")
     return (
         AlertRule(
             name="CollectorDown",
             category=Category.PIPELINE,
             severity=Severity.CRITICAL,
-            expr=(_up(matches(JOB, f"{_COLLECTOR}|{_SERVICES}")) < 1) | gone,
+            expr=(_up(matches(JOB, f"{COLLECTOR}|{SERVICES}")) < 1) | gone,
             wait="2m",
             by=(JOB,),
             summary="The Collector does not answer Prometheus",
@@ -63,7 +63,7 @@ def _down() -> tuple[AlertRule, ...]:
             name="ServerDown",
             category=Category.PIPELINE,
             severity=Severity.CRITICAL,
-            expr=_up(equals(JOB, _SERVER)) < 1,
+            expr=_up(equals(JOB, SERVER)) < 1,
             wait="2m",
             by=(JOB,),
             summary="otelkit's server does not answer Prometheus",

@@ -12,7 +12,12 @@ from typing import Any, Final
 
 from otelkit.provision.documents import as_yaml
 
-__all__ = ["FLAGS", "RETENTION_DAYS", "files"]
+__all__ = ["COLLECTOR", "FLAGS", "RETENTION_DAYS", "SERVER", "SERVICES", "files"]
+
+SERVICES: Final = "services"
+COLLECTOR: Final = "collector"
+SERVER: Final = "otelkit"
+"""Names of scrape jobs that rules ask for."""
 
 RETENTION_DAYS: Final = 30
 
@@ -45,9 +50,9 @@ class _Job:
 
 # `service` first: what services sent through the Collector has job and instance of the service, not of the Collector.
 _JOBS: Final = (
-    _Job("services", "what services sent to the Collector", 9464, "collector", sends_labels=True),
-    _Job("collector", "the Collector's own metrics", 8888, "collector"),
-    _Job("otelkit", "the server: users, conversations, delivery", 4318, "otelkit", token=True),
+    _Job(SERVICES, "what services sent to the Collector", 9464, "collector", sends_labels=True),
+    _Job(COLLECTOR, "the Collector's own metrics", 8888, "collector"),
+    _Job(SERVER, "the server: users, conversations, delivery", 4318, "otelkit", token=True),
     _Job("prometheus", "Prometheus itself", 9090, "prometheus"),
     _Job("alertmanager", "Alertmanager itself", 9093, "alertmanager"),
     _Job("loki", "Loki itself", 3100, "loki"),
