@@ -29,7 +29,18 @@ _OCTET: Final = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 # Neither 0 nor 127: nobody's address, and this machine's.
 _FIRST_OCTET: Final = r"(?:25[0-5]|2[0-4]\d|1[013-9]\d|12[0-689]|[1-9]\d|[1-9])"
 _HEX: Final = r"[0-9A-Fa-f]+"
-_CARD_STARTS: Final = r"(?:4\d{3}|5[1-5]\d\d|2[2-7]\d\d|3[0-689]\d\d|6(?:011|2\d\d|4[4-9]\d|5\d\d))"
+_CARDS: Final = (
+    r"(?:4\d{3}|5[1-5]\d\d|2[2-7]\d\d|3[0-689]\d\d|6(?:011|2\d\d|4[4-9]\d|5\d\d))(?:[ -]?\d{4}){3}",
+    r"4\d{12}",
+    r"3[47]\d\d[ -]?\d{6}[ -]?\d{5}",
+    r"3[0689]\d\d[ -]?\d{6}[ -]?\d{4}",
+)
+_SSN: Final = r"\d{3}[- ]\d\d[- ]\d{4}"
+_PHONES: Final = (
+    r"(?:\+|00[1-9])[ (]{0,2}\d[\d ()./-]{5,24}\d",
+    r"\(?[2-9]\d\d\)?[ .-]{1,2}[2-9]\d\d[ .-]\d{4}",
+    r"\(?0\d{1,4}\)?[ /-]{1,3}\d{3,4}(?:[ -]?\d{2,4}){1,3}",
+)
 
 # What begins a pattern is a few characters, not a choice of words: it is asked at every position of every text. So a
 # name's first letter may be another name's ("xecret"), which masks no more in practice.
@@ -57,12 +68,9 @@ PATTERNS: Final[Mapping[str, str]] = {
     r"""|hmac)=[^\s&#"'<>]+""",
     "email": r"[\p{L}\p{N}._%+-]+@(?:[\p{L}\p{N}-]+\.)+\p{L}{2,24}",
     "iban": r"\b[A-Z][A-Z]\d\d(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?\b",
-    "card": rf"(?:^|[^\w.-])(?:{_CARD_STARTS}(?:[ -]?\d{{4}}){{3}}|4\d{{12}}|3[47]\d\d[ -]?\d{{6}}[ -]?\d{{5}}"
-    r"|3[0689]\d\d[ -]?\d{6}[ -]?\d{4})\b",
-    "ssn": r"(?:^|[^\w-])\d{3}[- ]\d\d[- ]\d{4}\b",
+    # One look for what begins with a number: cards, social security numbers, telephone numbers.
+    "number": r"(?:^|[^\w.-])(?:" + "|".join((*_CARDS, _SSN, *_PHONES)) + r")\b",
     "called ssn": r"(?i:\b(?:ssn|social security(?: number)?)(?: is)?[ .:=#]{1,3})\d{9}\b",
-    "phone": r"(?:^|[^\w+.-])(?:(?:\+|00[1-9])[ (]{0,2}\d[\d ()./-]{5,24}\d"
-    r"|\(?[2-9]\d\d\)?[ .-]{1,2}[2-9]\d\d[ .-]\d{4}|\(?0\d{1,4}\)?[ /-]{1,3}\d{3,4}(?:[ -]?\d{2,4}){1,3})\b",
     "ipv4": rf"(?:^|//|[^\w./-]){_FIRST_OCTET}(?:\.{_OCTET}){{3}}\b",
     "ipv6": rf"\b(?:{_HEX}:(?:(?:{_HEX}:){{6}}{_HEX}|(?:{_HEX}:){{1,5}}(?::{_HEX}){{1,5}})"
     rf"|(?:[0-9A-Fa-f]*\d[0-9A-Fa-f]*|f[cde][0-9a-f][0-9a-f])::(?:{_HEX}:){{0,5}}{_HEX})\b",
@@ -72,13 +80,13 @@ PATTERNS: Final[Mapping[str, str]] = {
 # As words are written, capitals first: random characters are not.
 _WORD: Final = r"(?:[A-Z]{1,12}[a-z\x{80}-\x{10FFFF}]{0,15}|[a-z\x{80}-\x{10FFFF}]{1,15})"
 _SIGNS: Final = r"""[\s.,;!?'"()\[\]{}<>/_#*&|]"""
-_SHORT: Final = r"(?:[A-Z]{1,4}[a-z]{0,9}|[a-z]{1,9})"  # with a number: shorter than the shortest key
+_SHORT: Final = r"(?:[A-Z]{1,4}[a-z]{0,9}|[a-z]{1,15})"  # with a number: shorter than keys of capitals are
 
 ALLOWED: Final = (
     # Words and nothing else; one dash at a time, or it could be a private key's first line.
     rf"^{_SIGNS}*(?:{_WORD}(?:{_SIGNS}+|-))*(?:{_WORD})?$",
-    # A few short words with one short number in them: a model, a route, a name with a version.
-    rf"^{_SHORT}(?:[-_./ ]{_SHORT}){{0,3}}[-_./ ]?\d{{1,4}}[A-Za-z]{{0,2}}(?:[-_./ ]{_SHORT}){{0,3}}$",
+    # A few short words with one or two short numbers in them: a model, a route, a name with a version.
+    rf"^{_SHORT}(?:[-_./ ]{_SHORT}){{0,3}}[-_./ ]?\d{{1,4}}(?:[-.]\d{{1,2}})?[a-z]{{0,2}}(?:[-_./ ]{_SHORT}){{0,3}}$",
     r"^-?\d{1,12}(?:\.\d+)?(?:[eE][+-]?\d+)?$",  # a figure: shorter than any card
     r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?$",  # a time
     r"^[0-9]*[a-f][0-9a-f]{15,63}$",  # an id in hexadecimal, as a trace's or span's
