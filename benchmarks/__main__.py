@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import collector, decorated, footprint, harness, machine, store, web_request
+from benchmarks import collector, decorated, delay, footprint, harness, machine, store, web_request
 
 BENCHMARKS: dict[str, tuple[str, Callable[[], harness.Report]]] = {
     "call": ("a @traced_tool call against the bare SDK", decorated.measure_all),
@@ -18,6 +18,7 @@ BENCHMARKS: dict[str, tuple[str, Callable[[], harness.Report]]] = {
     "ingest": ("durable spans a second against bare SQLite", store.ingest),
     "queries": ("the page's questions at 200,000 spans", store.queries),
     "collector": ("the Collector's standard profile against otlp → debug", collector.measure_all),
+    "delay": ("from the service to Prometheus, Loki, Jaeger and the server", delay.measure_all),
     "import": ("what `import otelkit` costs", footprint.imports),
     "size": ("installed size", footprint.sizes),
 }

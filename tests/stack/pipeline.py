@@ -62,6 +62,17 @@ class Pipeline:
     ) -> None:
         self._running.close()
 
+    def addresses(self) -> Mapping[str, str]:
+        """Return the address of each hop, by the option of `otelkit doctor` that names it."""
+        return {
+            "endpoint": self.collector.url,
+            "collector": f"http://127.0.0.1:{self.collector.metrics_port}",
+            "prometheus": self.prometheus.url,
+            "loki": self.loki.url,
+            "traces": self.jaeger.url,
+            "server": self.server.url,
+        }
+
     def events(self, name: str) -> int:
         """Return how many product events of a name the server has stored."""
         found: int = fetch(f"{self.server.url}/api/logs?event_name={name}&range=all")["total"]

@@ -19,15 +19,7 @@ from tests.stack.running import COMMITTED, Collector
 
 
 def doctor(pipeline: Pipeline, *words: str) -> dict[str, Any]:
-    addresses = {
-        "endpoint": pipeline.collector.url,
-        "collector": f"http://127.0.0.1:{pipeline.collector.metrics_port}",
-        "prometheus": pipeline.prometheus.url,
-        "loki": pipeline.loki.url,
-        "traces": pipeline.jaeger.url,
-        "server": pipeline.server.url,
-    }
-    named = [word for name, address in addresses.items() for word in (f"--{name}", address)]
+    named = [word for name, address in pipeline.addresses().items() for word in (f"--{name}", address)]
     done = subprocess.run(
         [sys.executable, "-m", "otelkit.cli", "doctor", "--json", *named, *words],
         env={**os.environ, "OTEL_SERVICE_NAME": "shop"}, cwd=COMMITTED.parent, capture_output=True, timeout=120,

@@ -28,6 +28,7 @@ from tests.stack.running import COMMITTED, fetch, until
 _RATE: Final = 100
 _SETTLE: Final = 90.0
 _BATCH: Final = 4096  # `max_size` of the batches in the sending queues
+_UNSENT: Final = 1.0  # seconds: the emitter's flush interval of 0.2, and the time to send
 _REFUSED: Final = "otelcol_exporter_enqueue_failed_log_records"
 _CALLS_P99: Final = 0.05
 """Seconds the telemetry calls of a tick may take on a shared machine; one that waits for a backend takes more."""
@@ -43,14 +44,21 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
 class Emitter:
     """The numbering service as a process; ``account`` waits for its end."""
 
-    def __init__(self, pipeline: Pipeline, name: str, seconds: float, rate: float = _RATE) -> None:
+    def __init__(
+        self, pipeline: Pipeline, name: str, seconds: float, rate: float = _RATE, diary: Path | None = None
+    ) -> None:
         self.name = name
         self.since = time.time() - 1
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.stack.emitter", name, str(seconds), str(rate)],
-            cwd=COMMITTED.parent, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            cwd=COMMITTED.parent, stdout=subprocess.PIPE,
+            stderr=diary.open("w") if diary else subprocess.DEVNULL, text=True,
             env={**os.environ, "OTELKIT_ENDPOINT": pipeline.collector.url, "OTEL_METRIC_EXPORT_INTERVAL": "1000"},
         )  # fmt: skip
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
 
     def account(self) -> dict[str, Any]:
         out, _ = self._process.communicate(timeout=400)
@@ -152,6 +160,20 @@ def test_the_trace_store_and_the_server_away_for_half_a_minute(faulty: Pipeline)
     ticks, arrived = settle(faulty, emitter)
     assert set(arrived.spans()) == set(range(ticks))
     assert arrived.on_server() == (ticks, ticks)
+
+
+def test_a_service_killed_loses_what_it_had_not_sent_yet_and_nothing_before(faulty: Pipeline, tmp_path: Path) -> None:
+    diary = tmp_path / "diary"
+    emitter = Emitter(faulty, "victim", seconds=60, diary=diary)
+    time.sleep(8)
+    emitter.kill()
+    made = diary.read_text().count("INFO:emitter:tick")
+    assert made > 2 * _RATE
+    arrived = Arrived(faulty, emitter)
+    least = made - int(_UNSENT * _RATE) - 1
+    until(lambda: min(len(arrived.lines()), len(arrived.events()), len(arrived.spans())) >= least, _SETTLE, "the rest")
+    for seen in (arrived.lines(), arrived.events(), arrived.spans()):
+        assert set(seen) == set(range(len(seen))), "what is lost is the end"
 
 
 def test_a_full_queue_is_told_to_the_service_which_keeps_and_sends_again(faulty: Pipeline) -> None:
