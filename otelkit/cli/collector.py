@@ -242,6 +242,7 @@ def _run(args: argparse.Namespace) -> int:
         print(f"{path}: {'' if problem.fatal else 'note: '}{problem}", file=sys.stderr)
         if problem.fatal:
             return 1
+    _require_set(path.read_text("utf-8"), environment)
     program = args.program or _found(environment)
     if program is None:
         raise OtelkitError(
@@ -254,6 +255,18 @@ def _run(args: argparse.Namespace) -> int:
         os.execve(program, [str(program), "--config", str(path)], environment)  # noqa: S606 - signals reach it as they are
     except OSError as error:
         raise OtelkitError(f"{program} cannot be run: {error.strerror}") from None
+
+
+def _require_set(text: str, environment: Mapping[str, str]) -> None:
+    from otelkit.provision.collector.variables import VARIABLES
+
+    missing = [
+        f"{entry.name} ({entry.meaning.rstrip('.')})"
+        for entry in VARIABLES
+        if not (entry.default or entry.optional) and str(entry) in text and not environment.get(entry.name)
+    ]
+    if missing:
+        raise SettingsError(f"this configuration needs {', '.join(missing)}: set it where the Collector runs")
 
 
 def _configuration(args: argparse.Namespace) -> Path:

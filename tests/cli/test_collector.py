@@ -78,7 +78,18 @@ def test_run_refuses_a_file_that_is_open_to_all(tmp_path: Path, capsys: pytest.C
     assert "anybody who reaches 0.0.0.0 can send to it" in capsys.readouterr().err
 
 
-def test_run_without_a_collector_says_how_to_get_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_names_what_must_be_set(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTELKIT_COLLECTOR_TLS_KEY", "key.pem")
+    assert main(["collector", "run", "--profile", "gateway"]) == 2
+    told = capsys.readouterr().err
+    assert "OTELKIT_COLLECTOR_TOKEN (What senders must show), OTELKIT_COLLECTOR_TLS_CERTIFICATE (" in told
+    assert "TLS_KEY" not in told
+
+
+def test_run_without_a_collector_says_how_to_get_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTELKIT_COLLECTOR_TOKEN", "of the gateway")
     assert main(["collector", "run", "--profile", "agent"]) == 2
     assert "`otelkit collector build` makes one" in capsys.readouterr().err
 

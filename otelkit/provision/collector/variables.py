@@ -13,12 +13,17 @@ __all__ = ["VARIABLES", "Variable", "Variables"]
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One environment variable of the Collector; without a ``default`` it must be set where it is used."""
+    """One environment variable of the Collector; without a ``default`` it must be set where it is used.
+
+    Attributes:
+        optional: it may be unset although it has no default.
+    """
 
     name: str
     meaning: str
     default: str = ""
     secret: bool = False
+    optional: bool = False
 
     def __str__(self) -> str:
         """Return how a configuration refers to it."""
@@ -89,7 +94,9 @@ class Variables:
     CERTIFICATE: Final = Variable("OTELKIT_COLLECTOR_TLS_CERTIFICATE", "PEM file of the receiver's certificate.")
     KEY: Final = Variable("OTELKIT_COLLECTOR_TLS_KEY", "PEM file of its private key.")
     AUTHORITY: Final = Variable(
-        "OTELKIT_COLLECTOR_TLS_AUTHORITY", "PEM file of the authority that signed the gateway's certificate."
+        "OTELKIT_COLLECTOR_TLS_AUTHORITY",
+        "PEM file of the authority that signed the gateway's certificate, unless the system knows it.",
+        optional=True,
     )
     LOKI_TOKEN: Final = Variable("OTELKIT_COLLECTOR_LOKI_TOKEN", "Bearer token for Loki.", secret=True)
     TRACES_TOKEN: Final = Variable("OTELKIT_COLLECTOR_TRACES_TOKEN", "Bearer token for the trace store.", secret=True)
