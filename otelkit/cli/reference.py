@@ -20,6 +20,8 @@ from typing import Any, Final
 from otelkit.cli.settings import as_variable, env_example
 from otelkit.provision.alerts.definition import AlertRule
 from otelkit.provision.alerts.rules import RULES
+from otelkit.provision.dashboards.boards import BOARDS, NOT_SHOWN, places
+from otelkit.provision.dashboards.definition import Dashboard, Panel, Source
 from otelkit.sdk.steps import Step
 from otelkit.semconv import attributes, events, metrics
 from otelkit.settings import OPTIONS, Option, Settings
@@ -62,6 +64,7 @@ def files() -> Mapping[str, str]:
         "docs/reference/alerts.md": _page("Alert rules", _alerts()),
         "docs/reference/api.md": _page("API", _api()),
         "docs/reference/attributes.md": _page("Attributes", _attributes()),
+        "docs/reference/dashboards.md": _page("Dashboards", _dashboards()),
         "docs/reference/events.md": _page("Product events", _events()),
         "docs/reference/metrics.md": _page("Metrics", _metrics()),
         "docs/reference/settings.md": _page("Settings", _settings()),
@@ -170,6 +173,43 @@ def _alerts() -> Iterator[str]:
 def _alert(rule: AlertRule) -> tuple[str, str, str, str]:
     explained = ", ".join(map(_code, rule.explained_by)) or "–"
     return f"[{rule.name}](../alerts.md#{rule.name.lower()})", rule.words, rule.severity.value, explained
+
+
+# --- dashboards ----------------------------------------------------------------------------------------------
+
+
+def _dashboards() -> Iterator[str]:
+    yield "What is on which dashboard, and which metric where. How to use them: [dashboards](../dashboards.md)."
+    yield ""
+    for board in BOARDS:
+        yield f"## {board.title}"
+        yield ""
+        yield f"`{board.uid}`: {board.says}"
+        yield ""
+        yield from _table(["panel", "what it shows", "alerts"], map(_panel, board.panels))
+    yield "## From metrics to dashboards"
+    yield ""
+    shown = places()
+    order = [*metrics.CATALOGUE, *metrics.SERVER]
+    others = sorted((entry for entry in shown if entry not in order), key=lambda entry: entry.name)
+    rows = [(_code(entry.collected_name), _places(shown[entry])) for entry in (*order, *others) if entry in shown]
+    yield from _table(["in Prometheus", "where"], rows)
+    yield "Not on a dashboard:"
+    yield ""
+    yield from (f"- `{entry.name}`: {why}" for entry, why in NOT_SHOWN.items())
+
+
+def _panel(panel: Panel) -> tuple[str, str, str]:
+    logs = " (Loki)" if panel.asks[0].source is Source.LOKI else ""
+    alerts = ", ".join(f"[{name}](../alerts.md#{name.lower()})" for name in panel.alerts)
+    return panel.title + logs, panel.says, alerts
+
+
+def _places(found: Iterable[tuple[Dashboard, Panel]]) -> str:
+    titles: dict[str, list[str]] = {}
+    for board, panel in found:
+        titles.setdefault(board.title, []).append(panel.title)
+    return "; ".join(f"{board}: {', '.join(panels)}" for board, panels in titles.items())
 
 
 # --- events --------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from otelkit.provision.alertmanager import config as alertmanager
 from otelkit.provision.alerts import rules
 from otelkit.provision.collector import profiles
 from otelkit.provision.distribution import manifest
-from otelkit.provision.prometheus import scrape
+from otelkit.provision.prometheus import recording, scrape
 
 __all__ = ["differences", "files", "write"]
 
@@ -21,6 +21,7 @@ _ROOMS: Final[tuple[Room, ...]] = (
     manifest.files,
     profiles.files,
     scrape.files,
+    recording.files,
     rules.files,
     alertmanager.files,
     stores.files,

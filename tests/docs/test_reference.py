@@ -10,6 +10,7 @@ import pytest
 import otelkit
 from otelkit.cli import reference
 from otelkit.cli.main import main
+from otelkit.provision.dashboards.boards import BOARDS
 from otelkit.sdk.export.ledger import Reason
 from otelkit.semconv import events, metrics
 from otelkit.settings import OPTIONS
@@ -60,6 +61,15 @@ def test_every_metric_and_event_is_documented() -> None:
     assert all(f"| `{entry.prometheus_name}` |" in page for entry in metrics.SERVER)
     page = (REFERENCE / "events.md").read_text("utf-8")
     assert all(f"\n## {entry.name}\n" in page and entry.posthog_name in page for entry in events.CATALOGUE)
+
+
+def test_every_panel_and_the_place_of_every_metric_is_documented() -> None:
+    page = (REFERENCE / "dashboards.md").read_text("utf-8")
+    for board in BOARDS:
+        assert f"\n## {board.title}\n" in page
+        assert all(panel.says in page for panel in board.panels)
+    for entry in (*metrics.CATALOGUE, *metrics.SERVER):
+        assert f"`{entry.collected_name}`" in page or f"`{entry.name}`" in page
 
 
 def test_every_command_and_its_options_are_documented(capsys: pytest.CaptureFixture[str]) -> None:

@@ -222,9 +222,10 @@ def test_addresses_and_secrets_come_from_the_environment_and_nothing_else_is_tak
 def test_filled_queries_hold_no_variable() -> None:
     for query in boards.queries():
         assert "$" not in query.filled()
-    (one,) = (query for query in boards.queries() if (query.board, query.panel) == ("otelkit-api", "Requests a second"))
+    place = "otelkit-api", "Requests by endpoint"
+    (one,) = (query for query in boards.queries() if (query.board, query.panel) == place)
     assert one.filled(service="shop", environment="prod", window="5m") == (
-        "sum (rate(http_server_request_duration_seconds_count"
+        "sum by (http_route) (rate(http_server_request_duration_seconds_count"
         '{service_name=~"shop", deployment_environment_name=~"prod"}[5m]))'
     )
 

@@ -18,29 +18,27 @@ from otelkit.provision.dashboards.definition import (
     seconds,
 )
 from otelkit.provision.logql import SEVERITY, lines
-from otelkit.provision.promql import matches, share
+from otelkit.provision.prometheus.recording import FAILED, RECORDED
+from otelkit.provision.promql import share
 from otelkit.semconv.attributes import Core, Otelkit, WebSocket
 from otelkit.semconv.metrics import Metrics, RequestMetrics
 
-__all__ = ["BOARD", "ERROR_SHARE", "FAILED"]
-
-FAILED: Final = matches(Core.HTTP_STATUS, "5..")
-"""Requests that the service could not answer."""
+__all__ = ["BOARD", "ERROR_SHARE"]
 
 ERROR_SHARE: Final = at_least(0.005, 0.01)
 """Red above 1 %."""
 
 _ROUTE: Final = (Core.HTTP_ROUTE,)
 _BUDGET: Final = (Otelkit.BUDGET_TARGET, Otelkit.BUDGET_MEASURE)
-_ERRORS: Final = share(SERVICES.rate(Metrics.HTTP_DURATION, FAILED), SERVICES.rate(Metrics.HTTP_DURATION))
+_ERRORS: Final = share(RECORDED.REQUESTS_FAILED.now(SERVICES), RECORDED.REQUESTS.now(SERVICES))
 
 _NOW: Final = Row(
     "Now",
     (
         Panel(
             title="Requests a second",
-            says="Requests that were answered, whatever the answer.",
-            asks=(Ask(SERVICES.rate(Metrics.HTTP_DURATION)),),
+            says="Requests that were answered in the last five minutes, whatever the answer.",
+            asks=(Ask(RECORDED.REQUESTS.now(SERVICES)),),
             unit=Unit.REQUESTS_A_SECOND,
             kind=Kind.FIGURE,
             width=6,
@@ -48,7 +46,7 @@ _NOW: Final = Row(
         ),
         Panel(
             title="Error rate",
-            says="Share of requests that were answered 5xx.",
+            says="Share of the requests of the last five minutes that were answered 5xx.",
             asks=(Ask(_ERRORS),),
             unit=Unit.SHARE,
             kind=Kind.FIGURE,
@@ -59,8 +57,8 @@ _NOW: Final = Row(
         ),
         Panel(
             title="95th percentile",
-            says="19 of 20 requests took no longer than this.",
-            asks=(Ask(SERVICES.quantile(0.95, Metrics.HTTP_DURATION)),),
+            says="19 of 20 requests of the last five minutes took no longer than this.",
+            asks=(Ask(RECORDED.REQUEST_SECONDS.quantile(SERVICES, 0.95)),),
             unit=Unit.SECONDS,
             kind=Kind.FIGURE,
             width=6,

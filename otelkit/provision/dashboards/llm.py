@@ -20,20 +20,18 @@ from otelkit.provision.dashboards.definition import (
     at_least,
     seconds,
 )
-from otelkit.provision.promql import Expr, Scope, differs, equals, matches, share, top
+from otelkit.provision.prometheus.recording import TOKENS
+from otelkit.provision.promql import Expr, Scope, differs, equals, share, top
 from otelkit.semconv.attributes import Core, GenAI, Operation, Otelkit
 from otelkit.semconv.metrics import Metrics, ServerMetrics
 
-__all__ = ["BOARD", "FEW_TENANTS", "TOKENS", "first_token", "latency", "latency_heat"]
+__all__ = ["BOARD", "FEW_TENANTS", "first_token", "latency", "latency_heat"]
 
 _MODEL: Final = (GenAI.REQUEST_MODEL,)
 _TOOL: Final = (Otelkit.TOOL_INTEGRATION, GenAI.TOOL_NAME)
 _CHAT: Final = differs(GenAI.OPERATION, Operation.EMBEDDINGS)
 _FAILED: Final = equals(Otelkit.OUTCOME, "error")
 _MODELS_ALL: Final = ALL.only(MODEL)
-
-TOKENS: Final = matches(GenAI.TOKEN_TYPE, "input|output")
-"""The types that add up: the others are parts of these."""
 
 FEW_TENANTS: Final = (Otelkit.TENANT,)
 """The server's ten largest groups, by pseudonym."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from otelkit.provision.dashboards.api import FAILED
 from otelkit.provision.dashboards.definition import (
     ALL,
+    MODELS,
     SERVICES,
     Ask,
     Dashboard,
@@ -18,8 +18,9 @@ from otelkit.provision.dashboards.definition import (
     seconds,
 )
 from otelkit.provision.dashboards.errors import TOP_TYPES
-from otelkit.provision.dashboards.llm import TOKENS, latency, latency_heat
+from otelkit.provision.dashboards.llm import latency, latency_heat
 from otelkit.provision.dashboards.users import tenants, users
+from otelkit.provision.prometheus.recording import FAILED, RECORDED
 from otelkit.provision.promql import top
 from otelkit.semconv.attributes import Core, GenAI
 from otelkit.semconv.metrics import ErrorMetrics, Metrics, ServerMetrics
@@ -27,7 +28,6 @@ from otelkit.semconv.metrics import ErrorMetrics, Metrics, ServerMetrics
 __all__ = ["BOARD"]
 
 _HOUR: Final = SERVICES.over("1h")
-_DAY: Final = SERVICES.over("1d")
 
 _PEOPLE: Final = Row(
     "People",
@@ -37,7 +37,7 @@ _PEOPLE: Final = Row(
         Panel(
             title="Tokens, last hour",
             says="Input and output tokens burned in the last hour.",
-            asks=(Ask(_HOUR.increase(Metrics.LLM_TOKENS, TOKENS)),),
+            asks=(Ask(RECORDED.TOKENS_HOUR.now(MODELS)),),
             unit=Unit.COUNT,
             kind=Kind.FIGURE,
             width=4,
@@ -47,7 +47,7 @@ _PEOPLE: Final = Row(
         Panel(
             title="Tokens, last day",
             says="Input and output tokens burned in the last 24 hours.",
-            asks=(Ask(_DAY.increase(Metrics.LLM_TOKENS, TOKENS)),),
+            asks=(Ask(RECORDED.TOKENS_DAY.now(MODELS)),),
             unit=Unit.COUNT,
             kind=Kind.FIGURE,
             width=4,
@@ -57,7 +57,7 @@ _PEOPLE: Final = Row(
         Panel(
             title="Cost, last hour",
             says="US dollars of priced calls in the last hour.",
-            asks=(Ask(_HOUR.increase(Metrics.LLM_COST)),),
+            asks=(Ask(RECORDED.COST_HOUR.now(MODELS)),),
             unit=Unit.DOLLARS,
             kind=Kind.FIGURE,
             width=4,
@@ -67,7 +67,7 @@ _PEOPLE: Final = Row(
         Panel(
             title="Cost, last day",
             says="US dollars of priced calls in the last 24 hours.",
-            asks=(Ask(_DAY.increase(Metrics.LLM_COST)),),
+            asks=(Ask(RECORDED.COST_DAY.now(MODELS)),),
             unit=Unit.DOLLARS,
             kind=Kind.FIGURE,
             width=4,
