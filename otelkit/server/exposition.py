@@ -1,6 +1,6 @@
 """``GET /metrics``: what is known, in Prometheus' words.
 
-Asked of the store at most once in a few seconds, however many ask.
+The store is asked at most once in half a minute, however many ask; what the server counts itself is always as it is.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from otelkit.server.storage.database import Database
 
 __all__ = ["Exposition", "scrape_route"]
 
-_FRESH: Final = 5.0  # seconds
+_FRESH: Final = 30.0  # seconds
 _SIGNALS: Final = {"spans": "traces", "logs": "logs", "points": "metrics"}  # as the SDK's own metrics call them
 
 
@@ -61,7 +61,7 @@ class Exposition:
         self._pseudonym = pseudonym or Pseudonymiser(database.secret())
         self._clock = clock
         self._one_asks = threading.Lock()
-        self._kept: tuple[float, list[Metric]] | None = None
+        self._kept: tuple[float, list[Sample]] | None = None
 
     def text(self, accept: str) -> tuple[bytes, str]:
         """Return the answer and its media type: OpenMetrics where ``accept`` asks for it, else Prometheus' text.
@@ -71,23 +71,19 @@ class Exposition:
         """
         encode, media = choose_encoder(accept)
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Known(self._families()))
+        registry.register(_Known([*_gathered([*self._work(), *self._stored()]), *self._delays()]))
         return encode(registry), media
 
-    def _families(self) -> list[Metric]:
+    def _stored(self) -> list[Sample]:
         with self._one_asks:
             if self._kept is None or self._clock() - self._kept[0] >= _FRESH:
-                families = [*_gathered([*self._work(), *self._stored()]), *self._delays()]
-                self._kept = self._clock(), families
+                self._kept = self._clock(), self._asked()
             return self._kept[1]
 
-    def _stored(self) -> list[Sample]:
+    def _asked(self) -> list[Sample]:
         with self._database.reading() as connection:
             size = self._database.dialect.size(connection)
-            return [
-                Sample(ServerMetrics.STORE_SIZE, size, {}),
-                *usage(connection, time.time(), self._tenant),
-            ]
+            return [Sample(ServerMetrics.STORE_SIZE, size, {}), *usage(connection, time.time(), self._tenant)]
 
     def _tenant(self, group: str) -> str:
         return group if self._pseudonym.made(group) else self._pseudonym("group", group)

@@ -158,11 +158,15 @@ def test_every_entry_is_there_with_its_type_and_labels(client: Client) -> None:
 
 def test_scraping_again_and_again_asks_the_store_once(server: Server, client: Client) -> None:
     client.send(chat_trace())
-    first = scraped(client)
+    first = of(scraped(client), ServerMetrics.TENANT_TOKENS)
     asked: list[str] = []
     event.listen(server.database.dialect.reader, "before_cursor_execute", lambda *args: asked.append(args[2]))
-    assert [scraped(client) for _ in range(20)] == [first] * 20
+    client.send(chat_trace())
+    asked.clear()
+    again = [scraped(client) for _ in range(20)]
     assert asked == []
+    assert [of(one, ServerMetrics.TENANT_TOKENS) for one in again] == [first] * 20
+    assert of(again[0], ServerMetrics.RECEIVED)["traces",] == 8, "its own counts are those of now"
 
 
 def test_a_browser_is_sent_to_the_page_of_metrics(client: Client) -> None:
