@@ -41,9 +41,8 @@ class TokenProcessor(MeasuringProcessor):
 
     def measurements(self, span: Span) -> Iterable[Measurement]:
         """See :func:`otelkit.mapping.metrics.llm`."""
-        if operation(span) in _CALLS:
-            return chain(self._called(span), self._ended(span))
-        return self._ended(span)
+        called = self._called(span) if operation(span) in _CALLS else ()
+        return chain(called, self._ended(span)) if is_local_root(span) else called
 
     def _called(self, span: Span) -> Iterator[Measurement]:
         spent = self._open.setdefault(span.trace_id, {})
@@ -56,9 +55,10 @@ class TokenProcessor(MeasuringProcessor):
             yield from _told(self._open.popitem(last=False)[1], {})
 
     def _ended(self, span: Span) -> Iterator[Measurement]:
-        if is_local_root(span):
+        spent = self._open.pop(span.trace_id, None)
+        if spent:
             route = span.attributes.get(Core.HTTP_ROUTE)
-            yield from _told(self._open.pop(span.trace_id, {}), {Core.HTTP_ROUTE: route} if route else {})
+            yield from _told(spent, {Core.HTTP_ROUTE: route} if route else {})
 
 
 def _told(spent: _Spent, labels: dict[str, AttributeValue]) -> Iterator[Measurement]:
