@@ -184,9 +184,13 @@ def _checked(path: Path, environment: Mapping[str, str]) -> list[Problem]:
 
 
 def _refused(program: Path, path: Path, environment: Mapping[str, str]) -> bool:
+    missing = _unset(path.read_text("utf-8"), environment)
+    for name, meaning in missing.items():
+        print(f"{path}: note: {name} is not set here; where the Collector runs it must be: {meaning}")
     command = [str(program), "validate", "--config", str(path)]
+    told = {**environment, **dict.fromkeys(missing, "unset")}  # the file is asked about, not this machine
     try:
-        done = subprocess.run(command, env=dict(environment), capture_output=True, text=True, timeout=60)  # noqa: S603
+        done = subprocess.run(command, env=told, capture_output=True, text=True, timeout=60)  # noqa: S603
     except OSError as error:
         raise OtelkitError(f"{program} cannot be run: {error.strerror}") from None
     if done.returncode:
@@ -242,7 +246,9 @@ def _run(args: argparse.Namespace) -> int:
         print(f"{path}: {'' if problem.fatal else 'note: '}{problem}", file=sys.stderr)
         if problem.fatal:
             return 1
-    _require_set(path.read_text("utf-8"), environment)
+    if missing := _unset(path.read_text("utf-8"), environment):
+        wanted = ", ".join(f"{name} ({meaning})" for name, meaning in missing.items())
+        raise SettingsError(f"this configuration needs {wanted}: set it where the Collector runs")
     program = args.program or _found(environment)
     if program is None:
         raise OtelkitError(
@@ -257,16 +263,12 @@ def _run(args: argparse.Namespace) -> int:
         raise OtelkitError(f"{program} cannot be run: {error.strerror}") from None
 
 
-def _require_set(text: str, environment: Mapping[str, str]) -> None:
+def _unset(text: str, environment: Mapping[str, str]) -> Mapping[str, str]:
+    """What each variable means that a configuration needs and that is not set."""
     from otelkit.provision.collector.variables import VARIABLES
 
-    missing = [
-        f"{entry.name} ({entry.meaning.rstrip('.')})"
-        for entry in VARIABLES
-        if not (entry.default or entry.optional) and str(entry) in text and not environment.get(entry.name)
-    ]
-    if missing:
-        raise SettingsError(f"this configuration needs {', '.join(missing)}: set it where the Collector runs")
+    needed = (entry for entry in VARIABLES if not (entry.default or entry.optional) and str(entry) in text)
+    return {entry.name: entry.meaning.rstrip(".") for entry in needed if not environment.get(entry.name)}
 
 
 def _configuration(args: argparse.Namespace) -> Path:

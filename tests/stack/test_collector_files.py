@@ -88,6 +88,12 @@ def test_validate_asks_the_program_and_says_what_it_says(tmp_path: Path, capsys:
     assert "invalid duration" in capsys.readouterr().out
 
 
+def test_validate_asks_about_the_file_and_names_what_is_not_set_here(capsys: pytest.CaptureFixture[str]) -> None:
+    path = COMMITTED / "config" / "gateway.yaml"
+    assert main(["collector", "validate", str(path), "--program", str(program("otelcol-otelkit"))]) == 0
+    assert "note: OTELKIT_COLLECTOR_TOKEN is not set here" in capsys.readouterr().out
+
+
 def test_run_is_the_collector_and_ends_with_its_signal(tmp_path: Path) -> None:
     told = {**os.environ, "XDG_DATA_HOME": str(tmp_path)}
     for name in ("HTTP", "GRPC", "PROMETHEUS", "METRICS", "HEALTH"):
