@@ -45,7 +45,8 @@ HEALTH: Final = Component(
     Kind.EXTENSION, "health_check", {"endpoint": listener(Variables.SCRAPE_HOST, Variables.HEALTH_PORT)}
 )
 
-# A queue that cannot be read is put aside and a new one begun: one broken file must not keep everything down.
+# Some damaged queues are put aside for a new one ("recreate"); others keep the Collector from starting, see the page on
+# the pipeline. A crash damages none.
 STORAGE: Final = Component(
     Kind.EXTENSION,
     "file_storage",
