@@ -27,7 +27,7 @@ pytestmark = pytest.mark.stack
 CHOICES = {
     "dev": ("public=true", "token=true", "tls=false", "file_log=true"),
     "standard": (
-        "public=true", "auth=loki,traces,server,remote_write", "server=all", "derived=false", "names=both",
+        "public=true", "auth=loki,traces,server", "server=all", "derived=false", "names=both",
         "file_log=true", "remote_write=true", "cloud_logs=true",
     ),
     "gateway": (

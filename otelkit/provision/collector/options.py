@@ -31,7 +31,7 @@ def _one_of(*words: str) -> Callable[[str], str]:
 
 
 def _legs(text: str) -> tuple[str, ...]:
-    named = tuple(word.strip() for word in text.split(",") if word.strip())
+    named = () if text == "none" else tuple(word.strip() for word in text.split(",") if word.strip())
     if not set(named) <= set(LEGS):
         raise ValueError(f"names among {', '.join(LEGS)}, separated by commas")
     return named
@@ -142,6 +142,8 @@ def parsed(words: Sequence[str], profile: str) -> Options:
         except ValueError as error:
             raise SettingsError(f"--set {word}: {name} must be {error}") from None
     options = Options(**chosen)
+    if profile == "standard" and "remote_write" in options.auth and not options.remote_write:
+        raise SettingsError("auth=remote_write: add --set remote_write=true, or there is nobody to show that token to")
     if options.kafka and options.loadbalancing:
         raise SettingsError("kafka and loadbalancing are two ways from agents to gateways: choose one")
     return options

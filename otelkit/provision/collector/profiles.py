@@ -51,8 +51,9 @@ class _Legs:
 
     @property
     def tokens(self) -> Mapping[str, Component]:
-        """What is shown to each leg that wants a token."""
-        return {leg: parts.token(leg, variable) for leg, variable in parts.TOKENS.items() if leg in self.options.auth}
+        """What is shown to each leg that there is and that wants a token."""
+        chosen = set(self.options.auth) - ({"server"} if self.options.server == "off" else set())
+        return {leg: parts.token(leg, variable) for leg, variable in parts.TOKENS.items() if leg in chosen}
 
     @property
     def cloud(self) -> Component:
