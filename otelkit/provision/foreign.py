@@ -17,8 +17,8 @@ _RECORDS: Final = ("spans", "log_records", "metric_points")
 
 
 def _own(name: str, instrument: Instrument, unit: str, description: str, attributes: tuple[str, ...] = ()) -> MetricDef:
-    """One of the Collector's own; the committed configuration has its reader append units and ``_total``."""
-    return MetricDef(f"otelcol.{name}", instrument, unit, description, attributes)
+    """One of the Collector's own: its reader is told to append neither units nor ``_total`` (see its components)."""
+    return MetricDef(f"otelcol.{name}", instrument, unit, description, attributes, scraped_as=f"otelcol_{name}")
 
 
 def _records(name: str, description: str, attributes: tuple[str, ...]) -> tuple[MetricDef, ...]:

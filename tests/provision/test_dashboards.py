@@ -29,6 +29,7 @@ from otelkit.semconv.attributes import Core
 from otelkit.semconv.metrics import CATALOGUE, SERVER, Instrument, MetricDef
 from tests.stack import parts
 
+COLLECTOR = Path(__file__).parents[2] / "collector"
 PANELS = [(board, panel) for board in BOARDS for panel in board.panels]
 each_panel = pytest.mark.parametrize(
     ("board", "panel"), PANELS, ids=[f"{board.uid}: {panel.title}" for board, panel in PANELS]
@@ -214,6 +215,18 @@ def test_addresses_and_secrets_come_from_the_environment_and_nothing_else_is_tak
             assert re.fullmatch(r"\$\{OTELKIT_GRAFANA_[A-Z_]+\}", value)
         # $$ is how a $ of Grafana's own is written there.
         assert not re.search(r"(?<!\$)\$(?!\$)", json.dumps(source["jsonData"]).replace("$$", ""))
+
+
+def test_the_collectors_own_metrics_are_asked_for_by_the_names_that_its_configuration_gives_them() -> None:
+    for profile in ("standard", "compose"):
+        telemetry = yaml.safe_load((COLLECTOR / "config" / f"{profile}.yaml").read_text("utf-8"))["service"][
+            "telemetry"
+        ]
+        reader = telemetry["metrics"]["readers"][0]["pull"]["exporter"]["prometheus"]
+        assert (reader["without_type_suffix"], reader["without_units"]) == (True, True)
+    own = [entry for entry in foreign() if entry.name.startswith("otelcol.")]
+    assert len(own) > 10
+    assert all(entry.collected_name == entry.name.replace(".", "_") for entry in own)
 
 
 # --- queries -------------------------------------------------------------------------------------------------
