@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
 
 from otelkit.testing.quiet_server import QuietServer
 from tests.stack.pipeline import Pipeline
-from tests.stack.running import COMMITTED, Collector
+from tests.stack.running import COMMITTED, Collector, until
 
 
 def doctor(pipeline: Pipeline, *words: str) -> dict[str, Any]:
@@ -98,3 +102,17 @@ def test_a_pipeline_that_drops_logs_is_found(pipeline: Pipeline, tmp_path: Path)
     advice = [line["advice"] for line in report["lines"] if line["hop"] == "loki" and line["verdict"] == "fail"]
     assert len(advice) == 2
     assert all("filter/all" in text for text in advice), advice
+
+
+def test_a_metric_with_more_series_than_are_kept_apart_is_a_warning(pipeline: Pipeline) -> None:
+    """An SDK past its limit of attribute sets adds up the rest under the attribute that the specification names."""
+    exporter = OTLPMetricExporter(f"{pipeline.collector.url}/v1/metrics")
+    reader = PeriodicExportingMetricReader(exporter, export_interval_millis=60_000)
+    provider = MeterProvider([reader], Resource({"service.name": "sprawling"}))
+    counter = provider.get_meter("test").create_counter("visits")
+    counter.add(1, {"otel.metric.overflow": True})
+    provider.shutdown()
+    until(lambda: pipeline.prometheus.query('visits_total{otel_metric_overflow="true"}'), 60, "the overflow")
+    report = doctor(pipeline, "--wait", "30")
+    warned = [line for line in report["lines"] if line["verdict"] == "warn"]
+    assert [line["found"] for line in warned] == ["visits_total of sprawling has more series than are kept apart"]
