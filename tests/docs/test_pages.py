@@ -193,7 +193,8 @@ def test_prometheus_names_in_the_mapping_are_ours() -> None:
         name for row in re.findall(r"^\|[^|]*\|[^|]*\|([^|]*)\|$", shown, re.M) for name in re.findall(r"`(.+?)`", row)
     }
     assert len(names) > 12
-    assert {name.removesuffix("_count") for name in names} <= {entry.prometheus_name for entry in CATALOGUE}
+    ours = {entry.prometheus_name for entry in CATALOGUE}
+    assert [name for name in names if not {name, name.removesuffix("_count")} & ours] == []
 
 
 # --- the chatbot of the demo answers from these pages ----------------------------------------------------------
