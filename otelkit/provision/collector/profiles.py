@@ -40,7 +40,8 @@ _CONTRIB: Final = """
 needs the Collector's contrib image, and was rendered but not run by otelkit's tests."""
 
 # Redaction before anything is copied to several legs; names too, where a signal has any.
-_REDACTED: Final = (redaction.attributes(), redaction.names())
+_MASKED: Final = redaction.attributes()
+_REDACTED: Final = (redaction.lifted(), _MASKED, redaction.lowered())
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def _standard(options: Options) -> Mapping[str, Configuration]:
             Signal.METRICS,
             "all",
             (*received, *_derived(options)),
-            (*first, _REDACTED[0], *_counted_once(options), parts.CUMULATIVE, parts.SERIES_LABELS),
+            (*first, _MASKED, *_counted_once(options), parts.CUMULATIVE, parts.SERIES_LABELS),
             scraped,
         ),
     )
@@ -137,7 +138,7 @@ def _agent(options: Options) -> Configuration:
             Signal.METRICS,
             "all",
             (*received, *_derived(options)),
-            (*first, _REDACTED[0], *_counted_once(options), parts.CUMULATIVE),
+            (*first, _MASKED, *_counted_once(options), parts.CUMULATIVE),
             (sent,),
         ),
     )
@@ -159,7 +160,7 @@ def _gateway_itself(options: Options) -> Configuration:
         Pipeline(Signal.TRACES, "in", received, (*first, *_REDACTED), (sampled, *legs.server_if("all"))),
         Pipeline(Signal.TRACES, "sampled", (sampled,), (sampling.tail_sampling(options),), (legs.traces,)),
         *_logs(legs, received, first),
-        Pipeline(Signal.METRICS, "all", received, (*first, _REDACTED[0], parts.SERIES_LABELS), (legs.remote_write,)),
+        Pipeline(Signal.METRICS, "all", received, (*first, _MASKED, parts.SERIES_LABELS), (legs.remote_write,)),
     )
     spans = _with_ai_spans(pipelines, replace(legs, options=replace(options, derived=False)))
     says = _says(_GATEWAY, replace(options, loadbalancing=False))

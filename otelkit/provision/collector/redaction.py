@@ -11,14 +11,14 @@ The processor tries patterns in no fixed order: each must hold alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from otelkit.mapping.patterns import KEY_PREFIXES
 from otelkit.provision.collector.components import Component, Kind
 from otelkit.semconv.attributes import Core, GenAI, Otelkit
 
-__all__ = ["ALLOWED", "IGNORED_KEYS", "MASK", "PATTERNS", "attributes", "names"]
+__all__ = ["ALLOWED", "IGNORED_KEYS", "MASK", "PATTERNS", "attributes", "lifted", "lowered"]
 
 MASK: Final = "****"
 
@@ -96,8 +96,6 @@ ALLOWED: Final = (
 
 Most attributes end here, at a tenth of what all patterns cost."""
 
-_FOR_NAMES: Final = 2  # of these, the ones that names are made of
-
 IGNORED_KEYS: Final = (
     GenAI.OPERATION,
     GenAI.INPUT_TOKENS,
@@ -145,31 +143,41 @@ def attributes() -> Component:
     )
 
 
-def names() -> Component:
-    """Mask what the redaction processor leaves alone: names of spans and events, status messages, trace states."""
-    return Component(
-        Kind.PROCESSOR,
-        "transform/redaction",
-        {
-            "error_mode": "ignore",
-            "trace_statements": [
-                *(_masked("span", field) for field in ("span.name", "span.status.message", "span.trace_state")),
-                _masked("spanevent", "spanevent.name"),
-            ],
-            "log_statements": [_masked("log", field) for field in ("log.event_name", "log.severity_text")],
-        },
+def lifted() -> Component:
+    """Put names, status messages and trace states, which the redaction processor leaves alone, where it looks."""
+    return _moves("transform/lifted", lambda field, lift: [f'set({lift}, {field}) where {field} != ""'])
+
+
+def lowered() -> Component:
+    """Put it back, masked."""
+    return _moves(
+        "transform/lowered", lambda field, lift: [f"set({field}, {lift}) where {lift} != nil", _deleted(lift)]
     )
 
 
-def _masked(context: str, field: str) -> Mapping[str, Any]:
-    """Every pattern on one field, where it holds more than what is let through."""
-    passes = " or ".join(f"IsMatch({field}, {_quoted(pattern)})" for pattern in ALLOWED[:_FOR_NAMES])
-    masks = [f'replace_pattern({field}, {_quoted(pattern)}, "{MASK}")' for pattern in PATTERNS.values()]
-    return {"context": context, "conditions": [f'{field} != "" and not ({passes})'], "statements": masks}
+_LIFTED: Final[Mapping[str, tuple[str, ...]]] = {
+    "span": ("span.name", "span.status.message", "span.trace_state"),
+    "spanevent": ("spanevent.name",),
+    "log": ("log.event_name", "log.severity_text"),
+}
 
 
-def _quoted(pattern: str) -> str:
-    return '"' + _escaped(pattern).replace("\\", "\\\\").replace('"', '\\"') + '"'
+def _moves(name: str, statements: Callable[[str, str], list[str]]) -> Component:
+    def made(context: str) -> Mapping[str, Any]:
+        lifts = [(field, f'{context}.attributes["otelkit.lifted.{field}"]') for field in _LIFTED[context]]
+        return {"context": context, "statements": [each for field, lift in lifts for each in statements(field, lift)]}
+
+    content = {
+        "error_mode": "ignore",
+        "trace_statements": [made("span"), made("spanevent")],
+        "log_statements": [made("log")],
+    }
+    return Component(Kind.PROCESSOR, name, content)
+
+
+def _deleted(attribute: str) -> str:
+    owner, _, key = attribute.removesuffix("]").partition("[")
+    return f"delete_key({owner}, {key})"
 
 
 def _escaped(pattern: str) -> str:
