@@ -14,6 +14,9 @@ _EPILOG: Final = """examples:
   otelkit provision                      write collector/ in this folder
   otelkit provision --output deploy/     write it elsewhere
   otelkit provision --check              exit status 1 where a file is not what this version of otelkit gives
+  otelkit provision --list > provision.toml                         every option as a comment: a file to begin with
+  otelkit provision --set alerts.thresholds.error_share=0.02        this one otherwise, whatever the file says
+  otelkit provision --config staging.toml --output deploy/staging   thresholds, channels … of a file
 """
 
 
@@ -29,19 +32,38 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--output", type=Path, default=Path("collector"), metavar="DIR", help="the folder (default: collector)"
     )
-    parser.add_argument("--check", action="store_true", help="write nothing; say what differs")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="what you choose (default: provision.toml, if it is here)"
+    )
+    parser.add_argument(
+        "--set", dest="words", action="append", default=[], metavar="SECTION.OPTION=VALUE",
+        help="one choice; wins over the file, may be repeated",
+    )  # fmt: skip
+    act = parser.add_mutually_exclusive_group()
+    act.add_argument("--check", action="store_true", help="write nothing; say what differs")
+    act.add_argument("--list", action="store_true", help="write nothing; print every option, its meaning and default")
     parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
     try:
-        from otelkit.provision import tree
+        from otelkit.provision import choices, example, tree
     except ImportError as error:
         raise MissingExtraError("otelkit provision", "provision") from error
-    stale = tree.differences(args.output) if args.check else tree.write(args.output)
+    if args.list:
+        print(example.example(), end="")
+        return 0
+    file = args.config or (choices.FILE if choices.FILE.is_file() else None)
+    chosen = choices.load(file, args.words)
+    stale = tree.differences(args.output, chosen) if args.check else tree.write(args.output, chosen)
     for path in stale:
         print(f"{'differs' if args.check else 'written'}: {args.output / path}")
     if args.check:
         return 1 if stale else 0
-    print(f"{len(tree.files())} files in {args.output}, {len(stale)} of them new or changed")
+    by = f", with the choices of {file}" if file else ""
+    print(f"{len(tree.files(chosen))} files in {args.output}{by}, {len(stale)} of them new or changed")
+    if chosen.alertmanager.nobody:
+        print(
+            "no channel is chosen, so nobody is told of alerts: `otelkit provision --list` shows [alertmanager.slack] …"
+        )
     return 0

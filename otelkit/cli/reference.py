@@ -20,8 +20,10 @@ from typing import Any, Final
 from otelkit.cli.settings import as_variable, env_example
 from otelkit.provision.alerts.definition import AlertRule
 from otelkit.provision.alerts.rules import RULES
+from otelkit.provision.choices import FILE as CHOICES_FILE
 from otelkit.provision.dashboards.boards import BOARDS, NOT_SHOWN, places
 from otelkit.provision.dashboards.definition import Dashboard, Panel, Source
+from otelkit.provision.example import example
 from otelkit.sdk.steps import Step
 from otelkit.semconv import attributes, events, metrics
 from otelkit.settings import OPTIONS, Option, Settings
@@ -67,6 +69,7 @@ def files() -> Mapping[str, str]:
         "docs/reference/dashboards.md": _page("Dashboards", _dashboards()),
         "docs/reference/events.md": _page("Product events", _events()),
         "docs/reference/metrics.md": _page("Metrics", _metrics()),
+        "docs/reference/provision.md": _page("Choices of `otelkit provision`", _provision()),
         "docs/reference/settings.md": _page("Settings", _settings()),
         "env.example": env_example(),
     }
@@ -210,6 +213,28 @@ def _places(found: Iterable[tuple[Dashboard, Panel]]) -> str:
     for board, panel in found:
         titles.setdefault(board.title, []).append(panel.title)
     return "; ".join(f"{board}: {', '.join(panels)}" for board, panels in titles.items())
+
+
+# --- choices -------------------------------------------------------------------------------------------------
+
+
+def _provision() -> Iterator[str]:
+    yield "Thresholds, channels and the Collector's options that `otelkit provision` takes from a file: its own, if it"
+    yield f"is called `{CHOICES_FILE}` and lies in the current folder, or the one of `--config FILE`. What is not in it"
+    yield "keeps its default, and the files in `collector/` are what the defaults give. How to choose:"
+    yield "[alerts](../alerts.md#choose-channels-and-thresholds), [pipeline](../pipeline.md#options)."
+    yield ""
+    yield "- `--set SECTION.OPTION=VALUE` chooses one, wins over the file and may be repeated. What comes several times"
+    yield "  (`[[…]]`) stands in a file."
+    yield "- `--check` compares a folder with what the same choices give."
+    yield "- A wrong name or value stops the command with one error that names the file, the option and what is"
+    yield "  allowed, never the value. Nothing is written then."
+    yield ""
+    yield "Every option, as `otelkit provision --list` prints it; in brackets what is allowed:"
+    yield ""
+    yield "```toml"
+    yield example().rstrip()
+    yield "```"
 
 
 # --- events --------------------------------------------------------------------------------------------------

@@ -81,12 +81,15 @@ _BUILD: Final = _Build("..", "collector/otelkit.Dockerfile")
 _DEMO: Final = ("demo",)
 
 
-def files() -> Mapping[str, str]:
-    """Return both stacks, the Collector's file for them, and the image of otelkit."""
+def files(chosen: Options | None = None) -> Mapping[str, str]:
+    """Return both stacks, the Collector's file for them, and the image of otelkit.
+
+    Of the options of the profile ``standard`` those hold that need no address, file or secret from outside.
+    """
     return {
         "compose.yaml": as_yaml(_whole(), says=_WHOLE_SAYS),
         "compose.analytics.yaml": as_yaml(_analytics(), says=_ANALYTICS_SAYS),
-        "config/compose.yaml": _collector_file(),
+        "config/compose.yaml": _collector_file(chosen or Options()),
         "otelkit.Dockerfile": _DOCKERFILE,
         "env.example": _environment_example(),
     }
@@ -129,8 +132,9 @@ def _environment_example() -> str:
     return "\n".join([*head, *(f"# {meaning}\n{name}=" for name, meaning in _SECRETS.items())]) + "\n"
 
 
-def _collector_file() -> str:
-    return profiles.render("standard", Options(auth=("server",)))["standard.yaml"]
+def _collector_file(chosen: Options) -> str:
+    options = Options(auth=("server",), server=chosen.server, derived=chosen.derived, names=chosen.names)
+    return profiles.render("standard", options)["standard.yaml"]
 
 
 def _published(*ports: int | str) -> Sequence[str]:

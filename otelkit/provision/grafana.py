@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from otelkit.provision.alerts.definition import RUNBOOKS_PAGE
 from otelkit.provision.dashboards import boards
 from otelkit.provision.dashboards.definition import Source
 from otelkit.provision.documents import as_yaml
@@ -28,10 +29,10 @@ as /etc/grafana/dashboards. They are read-only: change otelkit/provision/ or sav
 _TAGS: Final = (Core.SERVICE_NAME, Core.SERVICE_NAMESPACE, Core.DEPLOYMENT_ENVIRONMENT)
 
 
-def files() -> Mapping[str, str]:
-    """Return the dashboards and what Grafana reads at its start."""
+def files(runbooks: str = RUNBOOKS_PAGE) -> Mapping[str, str]:
+    """Return the dashboards, which lead to ``runbooks``, and what Grafana reads at its start."""
     return {
-        **boards.files(),
+        **boards.files(runbooks),
         "grafana/provisioning/datasources/otelkit.yaml": as_yaml(_sources(), says=_SAYS),
         "grafana/provisioning/dashboards/otelkit.yaml": as_yaml(_provider(), says=_BOARDS_SAY),
     }

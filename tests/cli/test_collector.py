@@ -47,7 +47,7 @@ def test_every_option_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None
         (["--profile", "gateway", "--set", "kafka=true", "--set", "loadbalancing=true"], "choose one"),
         (["--set", "server=some"], "server must be one of ai, all, off"),
         (["--set", "auth=loki,printer"], "auth must be names among loki, traces, server, remote_write"),
-        (["--set", "auth=remote_write"], "auth=remote_write: add --set remote_write=true"),
+        (["--set", "auth=remote_write"], "auth=remote_write needs remote_write=true"),
         (["--set", "file_log=maybe"], "file_log must be true or false"),
     ],
 )

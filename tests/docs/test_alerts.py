@@ -58,12 +58,13 @@ def test_the_changelog_knows_how_many_rules_there_are() -> None:
     assert f"**Alerts**: {len(RULES)} rules" in (ROOT / "CHANGELOG.md").read_text("utf-8")
 
 
-def test_the_examples_of_options_write_what_they_say(tmp_path: Path) -> None:
-    code = re.findall(r"^```python\n(.*?)^```$", PAGE, re.M | re.S)
-    assert len(code) == 2
-    for block in code:
-        subprocess.run([sys.executable, "-c", block], cwd=tmp_path, check=True)
-    written = yaml.safe_load((tmp_path / "deploy" / "alertmanager" / "alertmanager.yml").read_text("utf-8"))
+def test_the_example_of_choices_writes_what_it_says(tmp_path: Path) -> None:
+    (code,) = re.findall(r"^```toml\n(.*?)^```$", PAGE, re.M | re.S)
+    (tmp_path / "provision.toml").write_text(code)
+    command = [sys.executable, "-m", "otelkit.cli", "provision"]
+    done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert "with the choices of provision.toml" in done.stdout
+    written = yaml.safe_load((tmp_path / "collector" / "alertmanager" / "alertmanager.yml").read_text("utf-8"))
     kinds = {receiver["name"]: sorted(set(receiver) - {"name"}) for receiver in written["receivers"]}
     assert kinds == {
         "heartbeat": ["webhook_configs"],
@@ -72,3 +73,6 @@ def test_the_examples_of_options_write_what_they_say(tmp_path: Path) -> None:
         "info": [],
         **{f"security, {severity}": ["webhook_configs"] for severity in ("critical", "warning", "info")},
     }
+    rules = (tmp_path / "collector" / "prometheus" / "rules" / "alerts-requests.yaml").read_text("utf-8")
+    assert "> 0.02" in rules
+    assert "runbook: https://docs.shop.example/alerts#higherrorrate" in rules

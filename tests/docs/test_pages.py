@@ -155,7 +155,7 @@ def test_a_service_gives_request_spans(block: Block, tmp_path: Path) -> None:
 
 
 def test_prices_are_read_as_shown() -> None:
-    (block,) = blocks("toml")
+    (block,) = (block for block in blocks("toml") if block.page == "docs/metrics-and-logs.md")
     prices = parse_prices(tomllib.loads(block.code))
     assert prices["openai", "ft:gpt-4o-mini:acme"].cache_read == 0.15
     assert prices["*", "mistral-nemo-ft"].output == 0.1

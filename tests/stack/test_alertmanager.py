@@ -21,6 +21,7 @@ from otelkit.provision.alertmanager.options import Channels, Email, Intervals, O
 from otelkit.provision.alertmanager.options import Webhook as Hook
 from otelkit.provision.alerts.definition import HEARTBEAT, Category
 from otelkit.provision.alerts.rules import RULES
+from otelkit.provision.foreign import AlertmanagerMetrics
 from tests.stack.parts import program
 from tests.stack.receivers import MailServer, Webhook
 from tests.stack.running import COMMITTED, Alertmanager, Prometheus, fetch, until
@@ -37,6 +38,7 @@ QUICK = Intervals(
     critical_repeat="1m",
     heartbeat="1s",
 )
+_FAILED = AlertmanagerMetrics.FAILED.prometheus_name
 EVERY_DAY = {"start": "00:00", "end": "24:00"}
 
 Start = Callable[[Options], Alertmanager]
@@ -77,7 +79,7 @@ def written(folder: Path, options: Options) -> Path:
 
 
 def told_by(hook: Webhook, intervals: Intervals = QUICK, **more: Any) -> Options:
-    return Options(channels=Channels(webhook=Hook(url=hook.url)), intervals=intervals, **more)
+    return Options(webhook=Hook(url=hook.url), intervals=intervals, **more)
 
 
 def fire(alertmanager: Alertmanager, name: str, *, over: bool = False, summary: str = "", **labels: str) -> None:
@@ -173,18 +175,35 @@ def test_that_it_is_over_is_told_for_critical_alerts(start: Start, hook: Webhook
 # --- the committed files -------------------------------------------------------------------------------------------
 
 
-def test_the_committed_files_deliver_once_with_the_receivers_address_changed(tmp_path: Path, hook: Webhook) -> None:
-    committed = (COMMITTED / "alertmanager" / "alertmanager.yml").read_text("utf-8")
-    configuration = written(tmp_path, Options())
-    assert configuration.read_text("utf-8") == committed
-    configuration.write_text(committed.replace("http://127.0.0.1:9095/alerts", hook.url))
+def test_with_one_channel_chosen_the_committed_file_delivers_once(tmp_path: Path, hook: Webhook) -> None:
+    chosen = written(tmp_path, Options(webhook=Hook(url=hook.url)))
+    content = yaml.safe_load(chosen.read_text("utf-8"))
+    for receiver in content["receivers"]:
+        receiver.pop("webhook_configs", None)
+    assert content == yaml.safe_load((COMMITTED / "alertmanager" / "alertmanager.yml").read_text("utf-8"))
     running: list[Alertmanager] = []
-    alertmanager = running_on(tmp_path, configuration, running)
+    alertmanager = running_on(tmp_path, chosen, running)
     try:
         fire(alertmanager, "DiskFull")
         until(lambda: hook.messages, 15, "the message")
         time.sleep(15)  # more than once `critical_quiet`
         assert len(hook.messages) == 1
+    finally:
+        running[0].stop()
+
+
+def test_the_committed_file_shows_alerts_and_no_notification_fails(
+    tmp_path: Path, asked: Callable[..., list[str]]
+) -> None:
+    running: list[Alertmanager] = []
+    alertmanager = running_on(tmp_path, COMMITTED / "alertmanager" / "alertmanager.yml", running)
+    try:
+        fire(alertmanager, "DiskFull", summary="shop: /data is 97% full")
+        until(lambda: "shop: /data is 97% full" in "".join(asked(alertmanager, "list")), 15, "it is shown")
+        time.sleep(18)  # more than `critical_gather` and the tries after it, which `critical_quiet` ends
+        with urllib.request.urlopen(f"{alertmanager.url}/metrics", timeout=10) as answer:
+            figures = dict(line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if line[0] != "#")
+        assert {text for name, text in figures.items() if name.startswith(_FAILED)} == {"0"}
     finally:
         running[0].stop()
 
@@ -324,7 +343,7 @@ def test_a_webhook_gets_the_token_of_a_file(start: Start, hook: Webhook, tmp_pat
     secret = tmp_path / "token"
     secret.write_text("of-the-receiver")
     channel = Hook(url=hook.url, token_file=str(secret))
-    alertmanager = start(Options(channels=Channels(webhook=channel), intervals=QUICK))
+    alertmanager = start(Options(webhook=channel, intervals=QUICK))
     fire(alertmanager, "DiskFull")
     until(lambda: hook.messages, 10, "the message")
     assert hook.messages[0].headers["Authorization"] == "Bearer of-the-receiver"
@@ -334,7 +353,7 @@ def test_slack_says_what_since_when_how_bad_and_where_to_look(start: Start, hook
     secret = tmp_path / "slack-url"
     secret.write_text(hook.url)
     channel = Slack(channel="#alerts", url_file=str(secret))
-    alertmanager = start(Options(channels=Channels(slack=channel), intervals=QUICK))
+    alertmanager = start(Options(slack=channel, intervals=QUICK))
     hostile = "shop: p95 of <!channel> & <http://evil.example|gpt> is 12s"
     fire(alertmanager, "SlowModel", summary=hostile)
     body = until(lambda: hook.messages, 10, "the message")[0].body
@@ -355,7 +374,7 @@ def test_slack_is_told_that_a_critical_alert_is_over(start: Start, hook: Webhook
     secret = tmp_path / "slack-url"
     secret.write_text(hook.url)
     channel = Slack(channel="#alerts", url_file=str(secret))
-    alertmanager = start(Options(channels=Channels(slack=channel), intervals=QUICK))
+    alertmanager = start(Options(slack=channel, intervals=QUICK))
     for disk in ("/", "/data"):
         fire(alertmanager, "DiskFull", summary=f"{disk} is full", system_filesystem_mountpoint=disk)
     until(lambda: hook.messages, 10, "the message")
@@ -376,7 +395,7 @@ def test_slack_shows_ten_alerts_of_many_and_says_how_many_there_are(
     secret = tmp_path / "slack-url"
     secret.write_text(hook.url)
     channel = Slack(channel="#alerts", url_file=str(secret))
-    alertmanager = start(Options(channels=Channels(slack=channel), intervals=Intervals()))
+    alertmanager = start(Options(slack=channel, intervals=Intervals()))
     for number in range(12):
         fire(alertmanager, "DiskFull", summary="a disk is full", system_filesystem_mountpoint=f"/{number}")
     [attachment] = until(lambda: hook.messages, 10, "the message")[0].body["attachments"]
@@ -389,8 +408,7 @@ def test_mail_goes_out_for_critical_alerts_with_the_same_words(start: Start, hoo
         address = Email(
             to="ops@shop.example", sender="alerts@shop.example", server=f"127.0.0.1:{mail.port}", require_tls=False
         )
-        both = Channels(email=address, webhook=Hook(url=hook.url), slack=None)
-        alertmanager = start(Options(channels=both, intervals=QUICK))
+        alertmanager = start(Options(email=address, webhook=Hook(url=hook.url), intervals=QUICK))
         fire(alertmanager, "DiskFull", summary="shop: <b>/data</b> is 97% full")
         message = until(lambda: mail.messages, 10, "the mail")[0]
     assert message["To"] == "ops@shop.example"
@@ -412,11 +430,11 @@ _SLACK = Slack(channel="#alerts")
 _MAIL = Email(to="a@shop.example, b@shop.example", sender="c@shop.example", server="smtp.example:587", username="c")
 _WINDOW = Window(start="02:00", end="04:00", days=("saturday", "sunday"), zone="Europe/Berlin")
 OPTIONS = {
-    "no channel at all": Options(channels=Channels()),
-    "Slack": Options(channels=Channels(slack=_SLACK)),
-    "mail with a log-in": Options(channels=Channels(email=_MAIL)),
-    "a webhook with a token": Options(channels=Channels(webhook=Hook(url="https://x.example", token_file="/t"))),
-    "all channels": Options(channels=Channels(slack=_SLACK, email=_MAIL, webhook=Hook(url="https://x.example/hook"))),
+    "no channel at all": Options(),
+    "Slack": Options(slack=_SLACK),
+    "mail with a log-in": Options(email=_MAIL),
+    "a webhook with a token": Options(webhook=Hook(url="https://x.example", token_file="/t")),
+    "all channels": Options(slack=_SLACK, email=_MAIL, webhook=Hook(url="https://x.example/hook")),
     "a heartbeat": Options(heartbeat=Hook(url="https://dead-man.example/ping")),
     "desks": Options(desks={Category.SECURITY: Channels(email=_MAIL), Category.COST: Channels(slack=_SLACK)}),
     "windows": Options(windows=(_WINDOW, Window(start="22:00", end="24:00", critical=True))),

@@ -23,6 +23,8 @@ __all__ = ["files"]
 
 _SAYS: Final = """Who is told of alerts, how often, and when nobody is. docs/alerts.md says how to change it.
 Secrets stand in files of their own, never here."""
+_NOBODY: Final = """
+No channel is chosen, so nobody is told: alerts are on Alertmanager's page and in `otelkit alerts list`."""
 _TEMPLATES: Final = "templates/otelkit.tmpl"
 _TOLD: Final = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
 _HEARTBEAT: Final = "heartbeat"
@@ -59,9 +61,11 @@ class _Inhibition:
 
 def files(options: Options | None = None) -> Mapping[str, str]:
     """Return Alertmanager's configuration and the templates of its messages."""
+    chosen = options or Options()
     template = resources(__package__).joinpath("otelkit.tmpl").read_text("utf-8")
+    says = _SAYS + (_NOBODY if chosen.nobody else "")
     return {
-        "alertmanager/alertmanager.yml": as_yaml(_configuration(options or Options()), says=_SAYS),
+        "alertmanager/alertmanager.yml": as_yaml(_configuration(chosen), says=says),
         f"alertmanager/{_TEMPLATES}": f"{{{{- /* {MADE} */ -}}}}\n{template}",
     }
 
@@ -131,7 +135,7 @@ def _name(desk: Category | None, severity: Severity) -> str:
 def _receivers(options: Options) -> Iterator[_Receiver]:
     heard = options.heartbeat
     yield _Receiver(_HEARTBEAT, webhook_configs=None if heard is None else [_webhook(heard, resolved=False)])
-    for desk, channels in [*options.desks.items(), (None, options.channels)]:
+    for desk, channels in [*options.desks.items(), (None, options)]:
         for severity in _TOLD:
             yield _receiver(_name(desk, severity), severity, channels)
 

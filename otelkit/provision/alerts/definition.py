@@ -9,7 +9,7 @@ from typing import Final
 from otelkit.provision.promql import SERVICE, Expr, label
 from otelkit.semconv.attributes import Core
 
-__all__ = ["HEARTBEAT", "ON", "AlertRule", "Category", "Dashboard", "Severity", "figure", "told"]
+__all__ = ["HEARTBEAT", "ON", "RUNBOOKS_PAGE", "AlertRule", "Category", "Dashboard", "Severity", "figure", "told"]
 
 
 class Severity(Enum):
@@ -62,6 +62,9 @@ def told(attribute: str) -> str:
     """Return the template of an attribute's value."""
     return f"{{{{ $labels.{label(attribute)} }}}}"
 
+
+RUNBOOKS_PAGE: Final = "docs/alerts.md"
+"""Where the runbooks are, unless a team says under which address people reach them."""
 
 ON: Final = told(Core.SERVICE_NAME)
 """The service an alert is about."""

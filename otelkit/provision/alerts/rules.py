@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from otelkit.provision import kinds
 from otelkit.provision.alerts import cost, models, pipeline, requests, work
-from otelkit.provision.alerts.definition import AlertRule, Category
+from otelkit.provision.alerts.definition import RUNBOOKS_PAGE, AlertRule, Category
 from otelkit.provision.alerts.thresholds import Thresholds
 from otelkit.provision.documents import as_yaml
 
@@ -19,15 +20,10 @@ _SLOWLY: Final = {Category.COST: "5m"}  # sums over 30 days; nobody needs them e
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Links:
-    """Where messages point.
+    """Where messages point."""
 
-    Attributes:
-        grafana: Grafana's address, as whoever reads the message reaches it.
-        runbooks: address or path of docs/alerts.md.
-    """
-
-    grafana: str = "http://localhost:3000"
-    runbooks: str = "docs/alerts.md"
+    grafana: str = kinds.address("http://localhost:3000", "Grafana, as whoever reads the message reaches it")
+    runbooks: str = kinds.place(RUNBOOKS_PAGE, "docs/alerts.md: its address, or its path where people have the sources")
 
 
 def rules(limits: Thresholds) -> tuple[AlertRule, ...]:

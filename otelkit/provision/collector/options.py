@@ -3,110 +3,78 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import Field, dataclass, fields
 from typing import Any, Final
 
 from otelkit.errors import SettingsError
+from otelkit.provision.kinds import count, duration, flag, number, one_of, some_of
 
-__all__ = ["LEGS", "Options", "described", "parsed", "seconds"]
+__all__ = ["LEGS", "Options", "belongs", "check", "described", "parsed", "seconds"]
 
 LEGS: Final = ("loki", "traces", "server", "remote_write")
 """What data is sent to, as the option ``auth`` calls it."""
 
 
-def _flag(text: str) -> bool:
-    if text.lower() not in {"true", "false", "on", "off", "yes", "no"}:
-        raise ValueError("true or false")
-    return text.lower() in {"true", "on", "yes"}
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in words:
-            raise ValueError(f"one of {', '.join(words)}")
-        return text
-
-    return parse
-
-
-def _legs(text: str) -> tuple[str, ...]:
-    named = () if text == "none" else tuple(word.strip() for word in text.split(",") if word.strip())
-    if not set(named) <= set(LEGS):
-        raise ValueError(f"names among {', '.join(LEGS)}, separated by commas")
-    return named
-
-
-def _duration(text: str) -> str:
-    if re.fullmatch(r"(?:\d+(?:ms|s|m|h))+", text) is None:
-        raise ValueError("a duration such as 500ms, 30s or 4m")
-    return text
-
-
-def _number(least: float, most: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
-        if not least <= value <= most:
-            raise ValueError(f"a number from {least:g} to {most:g}")
-        return value
-
-    return parse
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise ValueError("a whole number from 1")
-    return int(text)
-
-
-_ONE: Final = "dev, standard"
-_BOTH: Final = "standard, gateway"
-_GATEWAY: Final = "gateway"
-_ALL: Final = "dev, standard, gateway"
-
-
-def _option(default: Any, parse: Callable[[str], Any], meaning: str, profiles: str = _ALL) -> Any:
-    return field(default=default, metadata={"parse": parse, "meaning": meaning, "profiles": profiles})
+_STANDARD: Final = ("standard",)
+_GATEWAY: Final = ("gateway",)
+_ONE: Final = ("dev", *_STANDARD)
+_BOTH: Final = (*_STANDARD, *_GATEWAY)
+_ALL: Final = (*_ONE, *_GATEWAY)
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """All options; each field's metadata says what it means, for which profiles, and how its text is read."""
+    """All options; each field's metadata says what it means, for which profiles, and how its value is read."""
 
-    public: bool = _option(False, _flag, "receive from other machines: listens on 0.0.0.0, with token and TLS", _ONE)
-    token: bool = _option(False, _flag, "ask senders for a token (public and gateways always do)", _ONE)
-    tls: bool = _option(True, _flag, "where a token is asked for, also TLS; false only behind a proxy that has it")
-    auth: tuple[str, ...] = _option((), _legs, f"what is sent to with a bearer token: {', '.join(LEGS)}", _BOTH)
-    server: str = _option(
-        "ai", _one_of("ai", "all", "off"),
-        "what otelkit serve gets: ai (product events, spans of AI steps), all (spans and logs, too) or off", _BOTH,
+    public: bool = flag(False, "receive from other machines: listens on 0.0.0.0, with token and TLS", profiles=_ONE)
+    token: bool = flag(False, "ask senders for a token (public and gateways always do)", profiles=_ONE)
+    tls: bool = flag(True, "where a token is asked for, also TLS; false only behind a proxy that has it", profiles=_ALL)
+    auth: tuple[str, ...] = some_of(f"what is sent to with a bearer token: {', '.join(LEGS)}", LEGS, profiles=_BOTH)
+    server: str = one_of(
+        "ai", "what otelkit serve gets: ai (product events, spans of AI steps), all (spans and logs, too) or off",
+        ("ai", "all", "off"), profiles=_BOTH,
     )  # fmt: skip
-    derived: bool = _option(True, _flag, "LLM metrics from spans of services that do not use otelkit", _BOTH)
-    names: str = _option(
-        "classic", _one_of("classic", "latest", "both"), "names of those metrics, as OTELKIT_METRIC_PROFILE", _BOTH
+    derived: bool = flag(True, "LLM metrics from spans of services that do not use otelkit", profiles=_BOTH)
+    names: str = one_of(
+        "classic", "names of those metrics, as OTELKIT_METRIC_PROFILE", ("classic", "latest", "both"), profiles=_BOTH
     )
-    file_log: bool = _option(False, _flag, "read the service's log file, instead of its logs over OTLP")
-    remote_write: bool = _option(False, _flag, "write metrics to a remote-write address, too", "standard")
-    elasticsearch: bool = _option(False, _flag, "logs to Elasticsearch, too (contrib image)", _BOTH)
-    cloud_logs: bool = _option(False, _flag, "logs to a cloud service that takes OTLP, too", _BOTH)
-    loadbalancing: bool = _option(
-        False, _flag, "agents spread traces over gateways by trace id (contrib image)", _GATEWAY
+    file_log: bool = flag(False, "read the service's log file, instead of its logs over OTLP", profiles=_ALL)
+    remote_write: bool = flag(False, "write metrics to a remote-write address, too", profiles=_STANDARD)
+    elasticsearch: bool = flag(False, "logs to Elasticsearch, too (contrib image)", profiles=_BOTH)
+    cloud_logs: bool = flag(False, "logs to a cloud service that takes OTLP, too", profiles=_BOTH)
+    loadbalancing: bool = flag(
+        False, "agents spread traces over gateways by trace id (contrib image)", profiles=_GATEWAY
     )
-    kafka: bool = _option(False, _flag, "a Kafka topic for each signal between agents and gateways", _GATEWAY)
-    decision_wait: str = _option("4m", _duration, "how long a gateway waits for a trace without its root", _GATEWAY)
-    root_wait: str = _option("10s", _duration, "how long it waits once the root has come", _GATEWAY)
-    slow: str = _option("10s", _duration, "traces that took longer are kept", _GATEWAY)
-    expensive: float = _option(
-        0.05, _number(0, 1e6), "traces with a call that cost so many US dollars are kept", _GATEWAY
+    kafka: bool = flag(False, "a Kafka topic for each signal between agents and gateways", profiles=_GATEWAY)
+    decision_wait: str = duration("4m", "how long a gateway waits for a trace without its root", profiles=_GATEWAY)
+    root_wait: str = duration("10s", "how long it waits once the root has come", profiles=_GATEWAY)
+    slow: str = duration("10s", "traces that took longer are kept", profiles=_GATEWAY)
+    expensive: float = number(
+        0.05, "traces with a call that cost so many US dollars are kept", 0, 1e6, profiles=_GATEWAY
     )
-    output_tokens: int = _option(
-        4000, _count, "and those with a call of unknown cost that wrote so many tokens", _GATEWAY
+    output_tokens: int = count(
+        4000, "and those with a call of unknown cost that wrote so many tokens", 1, profiles=_GATEWAY
     )
-    keep: float = _option(10.0, _number(0, 100), "per cent of all other traces that are kept", _GATEWAY)
-    traces_held: int = _option(50_000, _count, "traces that wait for a decision at most", _GATEWAY)
+    keep: float = number(10.0, "per cent of all other traces that are kept", 0, 100, profiles=_GATEWAY)
+    traces_held: int = count(50_000, "traces that wait for a decision at most", 1, profiles=_GATEWAY)
+
+
+def belongs(profile: str, option: Field[Any]) -> bool:
+    """Whether a profile has an option."""
+    return profile in option.metadata["profiles"]
+
+
+def check(options: Options, profile: str) -> None:
+    """Look for what contradicts itself in a profile.
+
+    Raises:
+        ValueError: says what.
+    """
+    if profile == "standard" and "remote_write" in options.auth and not options.remote_write:
+        raise ValueError("auth=remote_write needs remote_write=true, or there is nobody to show that token to")
+    if options.kafka and options.loadbalancing:
+        raise ValueError("kafka and loadbalancing are two ways from agents to gateways: choose one")
 
 
 def seconds(duration: str) -> float:
@@ -117,7 +85,9 @@ def seconds(duration: str) -> float:
 
 def described() -> Sequence[tuple[str, str, str, str]]:
     """Return a row for each option: name, default, meaning, profiles."""
-    return [(o.name, _shown(o.default), o.metadata["meaning"], o.metadata["profiles"]) for o in fields(Options)]
+    return [
+        (o.name, _shown(o.default), o.metadata["meaning"], ", ".join(o.metadata["profiles"])) for o in fields(Options)
+    ]
 
 
 def parsed(words: Sequence[str], profile: str) -> Options:
@@ -135,17 +105,17 @@ def parsed(words: Sequence[str], profile: str) -> Options:
         if name not in known:
             raise SettingsError(f"--set {word}: there is no option {name}; there are {', '.join(known)}")
         profiles = known[name].metadata["profiles"]
-        if profile not in profiles.split(", "):
-            raise SettingsError(f"--set {word}: {name} is an option of {profiles}, not of {profile}")
+        if profile not in profiles:
+            raise SettingsError(f"--set {word}: {name} is an option of {', '.join(profiles)}, not of {profile}")
         try:
-            chosen[name] = known[name].metadata["parse"](text.strip())
+            chosen[name] = known[name].metadata["kind"].parse(text.strip())
         except ValueError as error:
             raise SettingsError(f"--set {word}: {name} must be {error}") from None
     options = Options(**chosen)
-    if profile == "standard" and "remote_write" in options.auth and not options.remote_write:
-        raise SettingsError("auth=remote_write: add --set remote_write=true, or there is nobody to show that token to")
-    if options.kafka and options.loadbalancing:
-        raise SettingsError("kafka and loadbalancing are two ways from agents to gateways: choose one")
+    try:
+        check(options, profile)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
     return options
 
 

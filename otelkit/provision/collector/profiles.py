@@ -239,6 +239,8 @@ def render(profile: str, options: Options | None = None) -> Mapping[str, str]:
     return {name: as_yaml(content.document(), says=content.says) for name, content in made.items()}
 
 
-def files() -> Mapping[str, str]:
-    """Return every profile with the default options."""
-    return {f"config/{name}": text for profile in PROFILES for name, text in render(profile).items()}
+def files(chosen: Mapping[str, Options] | None = None) -> Mapping[str, str]:
+    """Return every profile, with its options where some are chosen."""
+    options = chosen or {}
+    made = (render(profile, options.get(profile)) for profile in PROFILES)
+    return {f"config/{name}": text for files in made for name, text in files.items()}

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from otelkit.provision.alerts.definition import RUNBOOKS_PAGE
 from otelkit.provision.dashboards import api, errors, llm, memory, pipeline, system, users, wall
 from otelkit.provision.dashboards.definition import Dashboard, Kind, Panel, Source, Variable
 from otelkit.provision.dashboards.render import rendered
@@ -77,9 +78,9 @@ class Query:
 _VARIABLE: Final = re.compile(r"\$(\w+)")
 
 
-def files() -> Mapping[str, str]:
-    """Return each dashboard's JSON."""
-    return {f"grafana/dashboards/{board.uid}.json": as_json(rendered(board)) for board in BOARDS}
+def files(runbooks: str = RUNBOOKS_PAGE) -> Mapping[str, str]:
+    """Return each dashboard's JSON; its panels lead to ``runbooks``."""
+    return {f"grafana/dashboards/{board.uid}.json": as_json(rendered(board, runbooks)) for board in BOARDS}
 
 
 def queries() -> Iterator[Query]:

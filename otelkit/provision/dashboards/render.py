@@ -14,6 +14,7 @@ from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models import prometheus as promodel
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 
+from otelkit.provision.alerts.definition import RUNBOOKS_PAGE
 from otelkit.provision.dashboards.definition import Ask, Dashboard, Kind, Panel, Source, Variable
 from otelkit.provision.promql import label
 from otelkit.semconv.metrics import Metrics
@@ -30,7 +31,7 @@ _AT_ONCE: Final = frozenset({Kind.FIGURE, Kind.BARS, Kind.TABLE})
 _COLUMNS: Final = 24
 
 
-def rendered(board: Dashboard) -> dict[str, Any]:
+def rendered(board: Dashboard, runbooks: str = RUNBOOKS_PAGE) -> dict[str, Any]:
     """Return the dashboard as Grafana imports it; the same every time."""
     made = (
         dashboard.Dashboard(board.title)
@@ -43,7 +44,7 @@ def rendered(board: Dashboard) -> dict[str, Any]:
         .timezone("browser")
         .tooltip(model.DashboardCursorSync.CROSSHAIR)
         .link(_others())
-        .variables([*map(_variable, board.variables), _runbooks()])
+        .variables([*map(_variable, board.variables), _runbooks(runbooks)])
     )
     number, y = 1, 0
     for row in board.rows:
@@ -207,6 +208,6 @@ def _chosen_from(variable: Variable) -> str:
     return f'{{{label(variable.value[2])}!=""}}'
 
 
-def _runbooks() -> Any:
-    hidden = dashboard.ConstantVariable(RUNBOOKS).value("docs/alerts.md")
+def _runbooks(place: str) -> Any:
+    hidden = dashboard.ConstantVariable(RUNBOOKS).value(place)
     return hidden.description("Where docs/alerts.md is: an address, so that the panels' links lead there.")
