@@ -101,7 +101,14 @@ def section(default: Any, meaning: str, **more: Any) -> Any:
 
 def flag(default: bool, meaning: str, **more: Any) -> Any:
     """True or false."""
-    return _option(default, meaning, Kind(parsers.flag, (bool,)), **more)
+
+    def parse(text: str) -> bool:
+        try:
+            return bool(parsers.flag(text))
+        except ValueError:
+            raise ValueError("true or false") from None  # a file has no other words for it
+
+    return _option(default, meaning, Kind(parse, (bool,)), **more)
 
 
 def number(default: float, meaning: str, low: float, high: float = math.inf, **more: Any) -> Any:

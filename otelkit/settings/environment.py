@@ -61,7 +61,7 @@ def read_table(path: Path) -> Mapping[str, Any]:
         data = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError as error:  # both parsers' errors say where
+    except (ValueError, RecursionError) as error:  # both parsers' errors say where
         raise SettingsError(f"{path} is no valid {'JSON' if path.suffix == '.json' else 'TOML'}: {error}") from None
     if not isinstance(data, dict):
         raise SettingsError(f"{path} must hold a table, not a {type(data).__name__}")

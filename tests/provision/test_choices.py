@@ -212,6 +212,7 @@ _SECRET = "xoxb-1234567890-secret"
         ("alerts = 5", "provision.toml: alerts is a number, but must be a section: [alerts]"),
         ('"a\\nb" = 1', "provision.toml: … does not exist"),
         ("[alerts", "provision.toml is no valid TOML: "),
+        (f"a = {'[' * 5000}", "provision.toml is no valid TOML: "),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_one_line_with_file_place_and_what_is_allowed(file: Path, text: str, says: str) -> None:
