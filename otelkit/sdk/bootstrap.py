@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import _logs, metrics, trace
+from opentelemetry.context import Context
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.view import DropAggregation, View
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import Span, TracerProvider
 
 from otelkit.errors import OtelkitError, SettingsError
 from otelkit.mapping.cost import PriceBook, parse_prices
@@ -239,7 +240,7 @@ def _tracer_provider(settings: Settings, resource: Resource) -> Any:
         provider = TracerProvider(sampler=sampler_of(settings), resource=resource, shutdown_on_exit=False)
         trace.set_tracer_provider(provider)
     provider.add_span_processor(ContextProcessor())
-    provider.add_span_processor(SpanEntrance(_submit, flush))
+    provider.add_span_processor(SpanEntrance(_submit, flush, _begun))
     return provider
 
 
@@ -297,6 +298,12 @@ def _submit(record: Record) -> None:
     runtime = _Process.runtime
     if runtime is not None:
         runtime.worker.submit(record)
+
+
+def _begun(span: Span, context: Context | None) -> None:
+    runtime = _Process.runtime
+    if runtime is not None:
+        runtime.tokens.on_start(span, context)
 
 
 # --- fork ----------------------------------------------------------------------------------------------------

@@ -96,7 +96,8 @@ class Runtime:
         Loops.report_to(self.instruments if settings.system_metrics != "off" else None)
         tally = Tally(self.instruments)
         databases = DatabaseProcessor(tally, slow_seconds=settings.slow_query_seconds)
-        processors = [kind(tally) for kind in (TokenProcessor, RagProcessor, ToolProcessor, StepProcessor)]
+        self.tokens = TokenProcessor(tally)
+        processors = [self.tokens, *(kind(tally) for kind in (RagProcessor, ToolProcessor, StepProcessor))]
         self.sentry = _sentry(settings, self.redactor, self.identities)
         self._errors = ErrorCounter(self.instruments.record)
 
@@ -148,8 +149,7 @@ class Runtime:
 
     def collect(self) -> None:
         """Collect and queue all metrics now."""
-        with guard:
-            self._errors.settle()
+        self._settle()
         if Signal.METRICS in self.lanes:
             for reader in self._push_readers:
                 with guard:
@@ -163,8 +163,7 @@ class Runtime:
         """
         deadline = time.monotonic() + timeout
         processed = self.worker.flush(deadline)
-        with guard:
-            self._errors.settle(everything=True)
+        self._settle(everything=True)
         self._flush_sentry(deadline)
         self._ticker.stop()
         self._left = []
@@ -194,8 +193,7 @@ class Runtime:
         deadline = time.monotonic() + timeout
         self._ticker.stop()
         processed = self.worker.stop(deadline)
-        with guard:
-            self._errors.settle(everything=True)
+        self._settle(everything=True)
         Reports.to = None
         if self.sentry is not None:
             with guard:
@@ -205,6 +203,13 @@ class Runtime:
             self._machine.stop()
         closed = [lane.close(deadline) for lane in self.lanes.values()]
         return processed and all(closed)
+
+    def _settle(self, everything: bool = False) -> None:
+        """Count what waits for its trace to end and has waited long enough, or everything."""
+        with guard:
+            self._errors.settle(everything)
+            for measured in self.tokens.untold(everything):
+                self.instruments.record(measured)
 
     def _flush_sentry(self, deadline: float) -> None:
         if self.sentry is not None:

@@ -212,6 +212,43 @@ for i in range(5000):
     assert runs.samples == 5000
 
 
+def test_tokens_by_route_add_up_to_all_tokens_when_requests_go_on_at_exit(sink: OtlpSink) -> None:
+    code = """
+import otelkit
+from opentelemetry import trace
+otelkit.init(service="shop", instrument=False)
+tracer = trace.get_tracer("shop")
+
+def call():
+    with otelkit.traced_llm("gpt-4o-mini", provider="openai") as step:
+        step.record_usage(input_tokens=100, output_tokens=20)
+
+def within(route):
+    attributes = {"http.route": route} if route else {}
+    span = tracer.start_span("request", kind=trace.SpanKind.SERVER, attributes=attributes)
+    with trace.use_span(span, end_on_exit=False):
+        call()
+    return span
+
+chat, socket, unknown = map(within, ("/chat", "/ws", None))
+chat.end()
+otelkit.flush()
+with trace.use_span(chat, end_on_exit=False):
+    call()  # a task of a request that has ended
+call()
+within("/ws")
+"""
+    done = processes.python(code, {"OTELKIT_ENDPOINT": sink.address})
+    assert done.returncode == 0, done.stderr
+    assert sum(point.value for point in sink.latest("otelkit.llm.tokens")) == 6 * 120
+    routes: dict[object, float] = {}
+    for point in sink.latest("otelkit.route.tokens"):
+        route = point.attributes.get("http.route")
+        routes[route] = routes.get(route, 0) + point.value
+    assert routes == {"/chat": 240, "/ws": 240, None: 240}
+    assert len(sink.latest("otelkit.route.cost")) == 3
+
+
 def test_init_twice_and_default_endpoint_is_said_once() -> None:
     code = """
 import logging, otelkit

@@ -8,15 +8,19 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from opentelemetry.context import Context
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, set_span_in_context
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.trace import NonRecordingSpan, SpanKind, Status, StatusCode, Tracer, set_span_in_context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from otelkit.sdk import guard as guard_module
+from otelkit.sdk.convert import Converter
 from otelkit.sdk.events import track
 from otelkit.sdk.guard import Guard, guard, log_sparsely
 from otelkit.sdk.processors import MeasuringProcessor, RagProcessor, StepProcessor, TokenProcessor, ToolProcessor
+from otelkit.sdk.processors.roots import Roots
 
 OTEL = {
     "gen_ai.operation.name": "chat",
@@ -232,15 +236,109 @@ def test_tokens_and_cost_are_counted_by_endpoint_once_the_request_ends() -> None
 
 def test_tokens_of_very_many_open_requests_are_counted_without_an_endpoint_and_none_is_lost() -> None:
     bench = Bench(TokenProcessor)
-    roots = [bench.tracer.start_span("request", attributes={"http.route": "/slow"}) for _ in range(2100)]
+    roots = [bench.tracer.start_span("request") for _ in range(2100)]
     for root in roots:
         bench.tracer.start_span("call", set_span_in_context(root), attributes=OTEL).end()
-    assert sum(bench.values("otelkit.route.tokens", "gen_ai.token.type").values()) == 52 * 120
+    assert by_route(bench) == {None: 52 * 120}
     for root in roots:
+        root.set_attribute("http.route", "/slow")
         root.end()
-    points = bench.points("otelkit.route.tokens")
-    assert sum(point.value for point in points if point.attributes.get("http.route") == "/slow") == 2048 * 120
-    assert sum(point.value for point in points) == 2100 * 120
+    assert by_route(bench) == {None: 52 * 120, "/slow": 2048 * 120}
+
+
+def by_route(bench: Bench) -> dict[str | None, float]:
+    """Tokens by endpoint."""
+    found: dict[str | None, float] = {}
+    for point in bench.points("otelkit.route.tokens"):
+        route = point.attributes.get("http.route")
+        found[route] = found.get(route, 0) + point.value
+    return found
+
+
+def call_in(bench: Bench, context: Context, number: int = 0) -> None:
+    """One call of 120 tokens, which another is not taken for."""
+    attributes = {**OTEL, "gen_ai.response.id": f"r-{number}"}
+    bench.tracer.start_span("call", context, attributes=attributes).end()
+
+
+def test_calls_of_a_task_that_outlives_its_request_are_counted_on_its_route() -> None:
+    bench = Bench(TokenProcessor)
+    request = bench.tracer.start_span("request", kind=SpanKind.SERVER)
+    task = set_span_in_context(bench.tracer.start_span("task", set_span_in_context(request)))
+    under_way = bench.tracer.start_span("call", task, attributes=OTEL)
+    request.set_attribute("http.route", "/chat")
+    request.end()
+    under_way.end()
+    for number in range(10):
+        request_to(bench, "/orders/{id}", OTEL)
+        call_in(bench, task, number)
+    assert by_route(bench) == {"/chat": 11 * 120, "/orders/{id}": 10 * 120}
+
+
+def test_calls_are_counted_on_their_own_request_where_a_service_calls_itself() -> None:
+    bench = Bench(TokenProcessor)
+    outer = bench.tracer.start_span("request", kind=SpanKind.SERVER, attributes={"http.route": "/chat"})
+    inside = set_span_in_context(outer)
+    call_in(bench, inside, 1)
+    sent = bench.tracer.start_span("GET", inside, kind=SpanKind.CLIENT)
+    carrier: dict[str, str] = {}
+    propagator = TraceContextTextMapPropagator()
+    propagator.inject(carrier, set_span_in_context(sent))
+    inner = bench.tracer.start_span(
+        "request", propagator.extract(carrier), kind=SpanKind.SERVER, attributes={"http.route": "/suggest"}
+    )
+    assert inner.get_span_context().trace_id == outer.get_span_context().trace_id
+    call_in(bench, set_span_in_context(inner), 2)
+    call_in(bench, set_span_in_context(inner), 3)
+    for span in (inner, sent):
+        span.end()
+    call_in(bench, inside, 4)
+    call_in(bench, inside, 5)
+    outer.end()
+    assert by_route(bench) == {"/chat": 3 * 120, "/suggest": 2 * 120}
+
+
+def test_calls_of_a_request_that_is_known_by_its_ids_only_are_counted_on_its_route() -> None:
+    bench = Bench(TokenProcessor)
+    request = bench.tracer.start_span("request", kind=SpanKind.SERVER, attributes={"http.route": "/chat"})
+    call_in(bench, set_span_in_context(NonRecordingSpan(request.get_span_context())))
+    request.end()
+    assert by_route(bench) == {"/chat": 120}
+
+
+def test_requests_that_go_on_are_counted_when_flushed_and_without_a_route_at_the_end() -> None:
+    processors: list[TokenProcessor] = []
+
+    def made(**options: Any) -> TokenProcessor:
+        processors.append(TokenProcessor(**options))
+        return processors[0]
+
+    bench = Bench(made)
+    chat = bench.tracer.start_span("ws", kind=SpanKind.SERVER, attributes={"http.route": "/ws"})
+    job = bench.tracer.start_span("job")
+    for span in (chat, job):
+        call_in(bench, set_span_in_context(span))
+    assert by_route(bench) == {}
+    processors[0].force_flush()
+    assert by_route(bench) == {"/ws": 120}
+    call_in(bench, set_span_in_context(chat))
+    processors[0].shutdown()
+    assert by_route(bench) == {"/ws": 240, None: 120}
+    for span in (chat, job):
+        span.end()
+    assert by_route(bench) == {"/ws": 240, None: 120}, "each once"
+
+
+def test_roots_are_remembered_of_a_bounded_number_of_spans() -> None:
+    roots = Roots()
+    tracer = TracerProvider().get_tracer("test")
+    for _ in range(3):
+        for _ in range(5000):
+            span = tracer.start_span("never ended")
+            assert isinstance(span, ReadableSpan)
+            roots.note(span, None)
+        roots.of(Converter().span(span))
+    assert len(roots._known) + len(roots._notes) < 9000
 
 
 def test_retrieval_figures_and_the_pipelines_latency() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from opentelemetry.context import Context
 from opentelemetry.sdk._logs import LogRecordProcessor, ReadWriteLogRecord
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from otelkit.sdk.context import current_request_id, current_session
 from otelkit.sdk.export.worker import Record
@@ -21,11 +22,23 @@ class SpanEntrance(SpanProcessor):
     Args:
         submit: takes a record; looked up anew each time, because a forked process has another worker.
         flush: flushes everything behind it within a number of seconds.
+        begun: takes a span that starts, and the context it starts in.
     """
 
-    def __init__(self, submit: Callable[[Record], None], flush: Callable[[float], bool]) -> None:
+    def __init__(
+        self,
+        submit: Callable[[Record], None],
+        flush: Callable[[float], bool],
+        begun: Callable[[Span, Context | None], None],
+    ) -> None:
         self._submit = submit
         self._flush = flush
+        self._begun = begun
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Hand over what can be seen at the start only."""
+        with guard:
+            self._begun(span, parent_context)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Queue the span."""
@@ -38,7 +51,7 @@ class SpanEntrance(SpanProcessor):
 
 
 class LogEntrance(LogRecordProcessor):
-    """Adds session and request to log records and hands them to ``submit``; arguments as :class:`SpanEntrance`."""
+    """Adds session and request to log records and hands them to ``submit``, as :class:`SpanEntrance` does spans."""
 
     def __init__(self, submit: Callable[[Record], None], flush: Callable[[float], bool]) -> None:
         self._submit = submit
