@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from otelkit import settings
-from otelkit.cli.doctor.report import Report
+from otelkit.cli.doctor.report import Line, Report, Verdict
 
 if TYPE_CHECKING:
     from otelkit.cli.doctor.marked import Mark
@@ -32,8 +32,11 @@ _ADDRESSES: Final = {
     "server": ("", "otelkit server (default: the endpoint, or http://127.0.0.1:4320 behind a Collector)"),
 }
 _COLLECTOR: Final = "http://127.0.0.1:8888"
-_DIRECT: Final = "http://127.0.0.1:4318"
 _BEHIND: Final = "http://127.0.0.1:4320"  # where a server listens when a Collector has 4318
+
+
+_NAME_ONE: Final = "name where records end: --server, --prometheus, --loki or --traces"
+_INTERRUPTED: Final = 130
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -60,8 +63,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _address(text: str) -> str:
-    if text != "none" and (urlsplit(text).scheme not in ("http", "https") or not urlsplit(text).hostname):
-        raise argparse.ArgumentTypeError(f"{text!r} is no address: write http://host:port, or none")
+    try:
+        parts = urlsplit(text)
+        usable = text == "none" or (parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0)
+    except ValueError:  # a port that is no number
+        usable = False
+    if not usable:  # a password may be in what was typed
+        shown = "that" if "@" in text else repr(text)
+        raise argparse.ArgumentTypeError(f"{shown} is no address: write http://host:port, or none")
     return text
 
 
@@ -76,38 +85,50 @@ def _seconds(text: str) -> float:
 
 
 def _run(args: argparse.Namespace) -> int:
+    report = Report(as_json=args.json)
+    try:
+        _examine(args, report)
+    except KeyboardInterrupt:
+        report.add(Line("doctor", Verdict.FAIL, "interrupted before the end"))
+        report.end()
+        return _INTERRUPTED
+    return report.end()
+
+
+def _examine(args: argparse.Namespace, report: Report) -> None:
     from otelkit.cli.doctor import endpoint, marked, middle
 
     options = settings.load(endpoint=args.endpoint)
-    report = Report(as_json=args.json)
     report.add(*endpoint.check_settings(options))
     if not report.failed:
         report.add(*endpoint.check_endpoints(options))
     if report.failed:
-        return report.end()
+        return
     collector = middle.Collector(args.collector or _COLLECTOR)
-    mark, line = marked.send(args.endpoint)
+    mark, line = marked.send(options, args.endpoint)
     report.add(line)
     if not report.failed:
         _follow(args, options, mark, collector, report)
-    return report.end()
 
 
 def _follow(args: argparse.Namespace, options: Settings, mark: Mark, collector: Collector, report: Report) -> None:
     from otelkit.cli.doctor.backends import backends, follow
+    from otelkit.cli.doctor.endpoint import server_beside, unsent
 
     if collector.answers:
         report.add(collector.line())
     named = {name: getattr(args, name) for name in _ADDRESSES}
-    between = _BEHIND if collector.answers else options.endpoint or _DIRECT
+    between = _BEHIND if collector.answers else server_beside(options)
     defaults = {name: default or between for name, (default, _) in _ADDRESSES.items()}
     present = []
-    for backend in backends(named, defaults, options.token or options.read_token, direct=not collector.answers):
+    for backend in backends(named, defaults, options, direct=not collector.answers):
         absent = backend.absent()
         if absent is None:
             present.append(backend)
         report.add(*filter(None, [absent or backend.clock()]))
-    for line in follow(present, mark, args.wait, collector.why_not):
+    if not present:
+        report.add(Line("followed", Verdict.WARN, "nothing: no backend was found", advice=_NAME_ONE))
+    for line in follow(present, mark, args.wait, collector.why_not, unsent(options)):
         report.add(line)
     for backend in present:
         report.add(*backend.remarks())

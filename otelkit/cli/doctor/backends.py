@@ -3,112 +3,132 @@
 from __future__ import annotations
 
 import email.utils
-import json
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import urlsplit
 
+from otelkit.cli.doctor.door import ClosedError, Door
 from otelkit.cli.doctor.marked import SERVICE, Mark
 from otelkit.cli.doctor.report import Line, Verdict
 from otelkit.semconv.events import DOCTOR_CHECK
 from otelkit.semconv.metrics import Metrics
+from otelkit.settings import Settings
 
 __all__ = ["Backend", "backends", "follow"]
 
-_ANSWER_SECONDS: Final = 10.0
+_THIS_MACHINE: Final = ("127.0.0.1", "localhost", "::1")
 _SKEW_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Backend:
-    """One place records end in.
+class Kind:
+    """A kind of backend.
 
     Attributes:
-        name: as the line is headed.
-        url: its address, without a path.
-        ready: path that answers when it is well.
-        option: the option that names its address.
+        product: what it is, for people.
+        knows: says whether what answers at a door is one; raises as the door does.
         seeks: what of the mark is looked for: its name, and the question whose answer is true once it is there.
-        headers: sent with each question.
-        insists: whether somebody named it, so that its absence is a failure.
         hints: further lines about what it knows.
     """
 
-    name: str
-    url: str
-    ready: str
-    option: str
+    product: str
+    knows: Callable[[Backend], bool]
     seeks: Mapping[str, Callable[[Backend, Mark], bool]]
-    headers: Mapping[str, str]
-    insists: bool
     hints: Callable[[Backend], Iterator[Line]]
 
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One place records end in; ``insists`` where somebody named it, so that its absence is a failure."""
+
+    name: str
+    kind: Kind
+    door: Door
+    seeks: Mapping[str, Callable[[Backend, Mark], bool]]
+    insists: bool
+
     def absent(self) -> Line | None:
-        """Return a line when it does not answer, None when it does."""
+        """Return a line when it does not answer or is something else, None when it is there."""
+        advice = f"is it running there? --{self.name} names another address"
+        found = f"what answers at {self.door.shown} is not {self.kind.product}"
         try:
-            self.ask(self.ready)
-        except urllib.error.HTTPError as error:
-            if error.code == HTTPStatus.NOT_FOUND:
-                return None  # somebody is there: Tempo has none of Jaeger's other paths
-            found = f"{self.url} answers HTTP {error.code}"
-        except (OSError, ValueError):
-            found = f"nothing answers at {self.url}"
-        else:
-            return None
+            if self.kind.knows(self):
+                return None
+        except _RefusedError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                found = f"{self.door.shown} answers HTTP {error.status}"
+            if error.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+                advice = f"give it a token: OTELKIT_READ_TOKEN and --{self.name} for the otelkit server"
+        except ClosedError as error:
+            found = str(error)
+            if found.startswith("TLS"):
+                advice = "OTEL_EXPORTER_OTLP_CERTIFICATE names the authority that signed its certificate"
+        except (ValueError, TypeError):
+            pass
         verdict = Verdict.FAIL if self.insists else Verdict.SKIP
-        advice = f"is it running there? {self.option} names another address" if self.insists else ""
-        if found.endswith((" 401", " 403")):
-            advice = "give it a token: OTELKIT_READ_TOKEN for the otelkit server"
-        return Line(self.name, verdict, f"not looked at: {found} ({self.option})", advice=advice)
+        found = f"not looked at: {found} (--{self.name})"
+        return Line(self.name, verdict, found, advice=advice if self.insists else "")
 
     def remarks(self) -> list[Line]:
         """Return what else it knows; nothing where it does not say."""
         try:
-            return list(self.hints(self))
-        except (OSError, ValueError, LookupError, TypeError):
+            return list(self.kind.hints(self))
+        except _UNCLEAR:
             return []
 
     def has(self, kind: str, mark: Mark) -> bool:
         """Say whether the record of that kind is there now."""
         try:
             return self.seeks[kind](self, mark)
-        except (OSError, ValueError, LookupError, TypeError):  # it answers, but not what was asked
+        except _UNCLEAR:  # it answers, but not what was asked
             return False
 
     def clock(self) -> Line | None:
         """Return a warning when its clock is not ours: records would seem to come from the past or the future."""
         before = time.time()
         try:
-            with self._open(self.ready) as answer:
-                said = answer.headers.get("Date")
-        except OSError:
+            said = self.door.ask("/").date
+            told = email.utils.parsedate_to_datetime(said).timestamp() if said else None
+        except (ClosedError, ValueError):
             return None
-        if said is None:
+        if told is None:
             return None
-        ahead = email.utils.parsedate_to_datetime(said).timestamp() + 0.5 - (before + time.time()) / 2
+        ahead = told + 0.5 - (before + time.time()) / 2
         if abs(ahead) < _SKEW_SECONDS:
             return None
         found = f"its clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
         return Line(self.name, Verdict.WARN, found, advice="let both machines keep time by NTP")
 
     def ask(self, path: str, **words: str) -> Any:
-        """Return the answer to a question: JSON where it is that, else text."""
-        with self._open(f"{path}?{urlencode(words)}" if words else path) as answer:
-            body = answer.read()
-        return json.loads(body) if "json" in (answer.headers.get("Content-Type") or "") else body.decode()
+        """Return the JSON that a path answers.
 
-    def _open(self, path: str) -> Any:
-        request = urllib.request.Request(self.url + path, headers=dict(self.headers))  # noqa: S310 - http(s) only, see options
-        return urllib.request.urlopen(request, timeout=_ANSWER_SECONDS)  # noqa: S310
+        Raises:
+            ClosedError: nobody answers.
+            _RefusedError: the status is no success.
+            ValueError: it is no JSON.
+        """
+        answer = self.door.ask(path, words)
+        if answer.status != HTTPStatus.OK:
+            raise _RefusedError(answer.status)
+        return answer.json()
 
 
-def follow(present: Sequence[Backend], mark: Mark, wait: float, why_not: Callable[[str], str]) -> Iterator[Line]:
+class _RefusedError(Exception):
+    def __init__(self, status: int) -> None:
+        super().__init__(f"HTTP {status}")
+        self.status = status
+
+
+_UNCLEAR: Final = (ClosedError, _RefusedError, ValueError, LookupError, TypeError, AttributeError)
+
+
+def follow(
+    present: Sequence[Backend], mark: Mark, wait: float, why_not: Callable[[str], str], off: Set[str]
+) -> Iterator[Line]:
     """Wait up to ``wait`` seconds for every record everywhere, and tell of each as it arrives.
 
     Args:
@@ -116,11 +136,13 @@ def follow(present: Sequence[Backend], mark: Mark, wait: float, why_not: Callabl
         mark: what to look for.
         wait: seconds.
         why_not: says what to change for a kind of record that did not arrive.
+        off: kinds of records that were not sent.
     """
-    pending = [(backend, kind) for backend in present for kind in backend.seeks]
+    pending = [(backend, kind) for backend in present for kind in backend.seeks if kind not in off]
     end = time.monotonic() + wait
     while pending and time.monotonic() < end:
         for backend, kind in tuple(pending):
+            backend.door.patience = max(0.5, end - time.monotonic())
             if backend.has(kind, mark):
                 pending.remove((backend, kind))
                 yield Line(backend.name, Verdict.OK, f"{kind} arrived", time.time() - mark.sent)
@@ -130,24 +152,26 @@ def follow(present: Sequence[Backend], mark: Mark, wait: float, why_not: Callabl
 
 
 def backends(
-    named: Mapping[str, str | None], defaults: Mapping[str, str], token: str, *, direct: bool
+    named: Mapping[str, str | None], defaults: Mapping[str, str], settings: Settings, *, direct: bool
 ) -> list[Backend]:
     """Return the backends to look at: the named ones, and those that may listen where they usually do.
 
     Args:
         named: address by backend, as the options gave it; ``none`` leaves one out.
         defaults: address by backend where none was named.
-        token: of the otelkit server, if it wants one.
+        settings: for the otelkit server's token and the authority of its certificate.
         direct: whether no Collector is between: then the server gets every signal.
     """
+    certificate = str(settings.certificate) if settings.certificate else None
     found = []
-    for name, (ready, seeks, hints) in _KINDS.items():
-        address = named.get(name) or defaults[name]
-        seeks = {**seeks, **_DIRECT} if direct and name == "server" else seeks
-        if address != "none":
-            headers = {"Authorization": f"Bearer {token}"} if token and name == "server" else {}
-            insists = bool(named.get(name))
-            found.append(Backend(name, address.rstrip("/"), ready, f"--{name}", seeks, headers, insists, hints))
+    for name, kind in _KINDS.items():
+        address, insists = named.get(name) or defaults[name], bool(named.get(name))
+        if address == "none":
+            continue
+        own = name == "server" and (insists or urlsplit(address).hostname in _THIS_MACHINE)
+        token = (settings.read_token or settings.token) if own else ""
+        seeks = {**kind.seeks, **(_WITHOUT_COLLECTOR if direct and name == "server" else {})}
+        found.append(Backend(name, kind, Door(address, token=token, certificate=certificate), seeks, insists))
     return found
 
 
@@ -222,11 +246,32 @@ def _no_hints(_: Backend) -> Iterator[Line]:
     return iter(())
 
 
-_Seeks = Mapping[str, Callable[[Backend, Mark], bool]]
-_DIRECT: Final[_Seeks] = {"the metric": _server_metric, "the log": _server_log}
-_KINDS: Final[Mapping[str, tuple[str, _Seeks, Callable[[Backend], Iterator[Line]]]]] = {
-    "prometheus": ("/-/ready", {"the metric": _prometheus_metric}, _prometheus_hints),
-    "loki": ("/ready", {"the log": _loki_log, "the event": _loki_event}, _no_hints),
-    "traces": ("/api/services", {"the trace": _stored_trace}, _no_hints),
-    "server": ("/api/status", {"the trace": _server_trace, "the event": _server_event}, _server_hints),
+def _is_prometheus(prometheus: Backend) -> bool:
+    return "status" in prometheus.ask("/api/v1/query", query="1")
+
+
+def _is_loki(loki: Backend) -> bool:
+    return "version" in loki.ask("/loki/api/v1/status/buildinfo")
+
+
+def _is_trace_store(store: Backend) -> bool:
+    """Jaeger lists services; Tempo says echo."""
+    try:
+        return "data" in store.ask("/api/services")
+    except (_RefusedError, ValueError):
+        return store.door.ask("/api/echo").text.strip() == "echo"
+
+
+def _is_server(server: Backend) -> bool:
+    return "received" in server.ask("/api/status")
+
+
+_WITHOUT_COLLECTOR: Final = {"the metric": _server_metric, "the log": _server_log}
+_KINDS: Final[Mapping[str, Kind]] = {
+    "prometheus": Kind("Prometheus", _is_prometheus, {"the metric": _prometheus_metric}, _prometheus_hints),
+    "loki": Kind("Loki", _is_loki, {"the log": _loki_log, "the event": _loki_event}, _no_hints),
+    "traces": Kind("Jaeger or Tempo", _is_trace_store, {"the trace": _stored_trace}, _no_hints),
+    "server": Kind(
+        "an otelkit server", _is_server, {"the trace": _server_trace, "the event": _server_event}, _server_hints
+    ),
 }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -14,8 +15,13 @@ from otelkit.sdk.export.transport import Outcome
 from otelkit.sdk.routes import address_of, open_transport
 from otelkit.settings import Settings, without_credentials
 
-__all__ = ["check_endpoints", "check_settings"]
+__all__ = ["KINDS", "check_endpoints", "check_settings", "server_beside", "unsent"]
 
+KINDS: Final = ("the trace", "the metric", "the log", "the event")
+"""What is sent, as lines call it."""
+
+_EXPORTERS: Final = "OTEL_TRACES_EXPORTER, OTEL_METRICS_EXPORTER, OTEL_LOGS_EXPORTER and OTELKIT_LOG_LEVEL decide"
+_HTTP_PORT: Final = 4318
 _CONNECT_SECONDS: Final = 3.0
 _ANSWER_SECONDS: Final = 10.0
 # What a server that speaks HTTP/2 without being asked sends first: an empty SETTINGS frame has type 4.
@@ -31,6 +37,12 @@ def check_settings(settings: Settings) -> Iterator[Line]:
             advice="take OTELKIT_DISABLED, OTEL_SDK_DISABLED or ENABLE_TELEMETRY=false out of the environment",
         )  # fmt: skip
         return
+    off = unsent(settings)
+    if off >= set(KINDS):
+        yield Line("settings", Verdict.FAIL, "no signal is sent", advice=_EXPORTERS)
+        return
+    if off:
+        yield Line("settings", Verdict.WARN, f"not sent, as is set: {', '.join(sorted(off))}", advice=_EXPORTERS)
     if settings.service or "service.name" in settings.resource_attributes:
         name = settings.service or settings.resource_attributes["service.name"]
         yield Line("settings", Verdict.OK, f"service.name {name}, OTLP over {settings.protocol}")
@@ -39,6 +51,26 @@ def check_settings(settings: Settings) -> Iterator[Line]:
             "settings", Verdict.WARN, f"no service.name, OTLP over {settings.protocol}",
             advice="set OTEL_SERVICE_NAME, or init(service=…): without a name, services cannot be told apart",
         )  # fmt: skip
+
+
+def unsent(settings: Settings) -> Set[str]:
+    """Return the kinds of records that these settings keep in the process."""
+    off = {
+        "the trace": settings.traces_exporter == "none",
+        "the metric": settings.metrics_exporter == "none",
+        "the log": settings.logs_exporter == "none" or getattr(logging, settings.log_level.upper()) > logging.INFO,
+        "the event": settings.logs_exporter == "none",
+    }
+    return {kind for kind in KINDS if off[kind]}
+
+
+def server_beside(settings: Settings) -> str:
+    """Return where a server that takes OTLP at the endpoint answers questions: HTTP, at the usual port for gRPC."""
+    parts = urlsplit(address_of(settings, Signal.TRACES))
+    if settings.protocol != "grpc":
+        return f"{parts.scheme}://{parts.netloc}"
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme or 'http'}://{host}:{_HTTP_PORT}"
 
 
 def check_endpoints(settings: Settings) -> Iterator[Line]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import time
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+from otelkit.cli.doctor.endpoint import KINDS, unsent
 from otelkit.cli.doctor.report import Line, Verdict
 from otelkit.semconv.attributes import GenAI
 from otelkit.semconv.events import DOCTOR_CHECK
 from otelkit.semconv.metrics import Metrics
+from otelkit.settings import OPTIONS, Settings
 
 __all__ = ["SERVICE", "Mark", "send"]
 
@@ -30,22 +33,19 @@ class Mark:
     sent: float
 
 
-def send(endpoint: str | None) -> tuple[Mark, Line]:
+def send(settings: Settings, endpoint: str | None) -> tuple[Mark, Line]:
     """Start telemetry in this process, send one of each, wait until it is acknowledged, and end telemetry.
 
     The trace holds a ``gen_ai`` span: a Collector sends the server only those.
     """
     import otelkit.sdk.bootstrap as bootstrap
 
-    options: dict[str, Any] = {
-        "service": SERVICE,
-        "endpoint": endpoint,
-        "system_metrics": False,
-        "sentry_dsn": "",
-        "sampler": "always_on",
-        "console_logs": False,
-    }
-    bootstrap.start(None, None, False, **{key: value for key, value in options.items() if value is not None})
+    for variable in OPTIONS["log_file"].variables:
+        os.environ.pop(variable, None)  # the service's file is no hop, and its Collector may read it
+    bootstrap.start(
+        None, None, False, service=SERVICE, endpoint=endpoint, system_metrics=False, sentry_dsn="",
+        sampler="always_on", console_logs=False,
+    )  # fmt: skip
     started = time.monotonic()
     mark = _record()
     in_time = bootstrap.flush(_FLUSH_SECONDS)
@@ -53,7 +53,8 @@ def send(endpoint: str | None) -> tuple[Mark, Line]:
     took = time.monotonic() - started
     bootstrap.shutdown(1.0)
     if in_time and not lost:
-        return mark, Line("sdk", Verdict.OK, "a trace, a metric, a log and an event were acknowledged", took)
+        sent = [kind for kind in KINDS if kind not in unsent(settings)]
+        return mark, Line("sdk", Verdict.OK, f"acknowledged: {', '.join(sent)}", took)
     reasons = ", ".join(f"{count} {signal} {reason}" for (signal, reason), count in lost.items()) or "not in time"
     return mark, Line(
         "sdk", Verdict.FAIL, f"what was sent was not all acknowledged: {reasons}", took,

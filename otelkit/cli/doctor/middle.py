@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-import urllib.request
 from collections import Counter
 from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from otelkit.cli.doctor.door import ClosedError, Door
 from otelkit.cli.doctor.report import Line, Verdict
 
 __all__ = ["Collector"]
 
-_ANSWER_SECONDS: Final = 5.0
 _PER_SIGNAL: Final = {
     "the trace": "spans",
     "the metric": "metric_points",
@@ -29,8 +28,8 @@ _Reading = Counter[tuple[str, str]]
 class Collector:
     """Its own metrics, read at the beginning and whenever something is missing."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url.rstrip("/")
+    def __init__(self, address: str) -> None:
+        self._door = None if address == "none" else Door(address)
         self._before = self._read()
 
     @property
@@ -50,7 +49,7 @@ class Collector:
             )  # fmt: skip
         if not accepted:
             return Line(
-                "collector", Verdict.WARN, f"the one at {self._url} received nothing",
+                "collector", Verdict.WARN, "it received nothing",
                 advice="the endpoint is another Collector or server; --collector names the metrics of the right one",
             )  # fmt: skip
         return Line("collector", Verdict.OK, f"accepted {accepted} records")
@@ -77,22 +76,26 @@ class Collector:
 
     def _read(self) -> _Reading | None:
         """Return counts by name (without prefix and suffix) and exporter or filter, and by name alone."""
-        try:
-            with urllib.request.urlopen(f"{self._url}/metrics", timeout=_ANSWER_SECONDS) as answer:  # noqa: S310
-                text = answer.read().decode()
-        except OSError:
+        if self._door is None:
             return None
-        counts: _Reading = Counter()
-        for family in text_string_to_metric_families(text):
-            for sample in family.samples:
-                name = sample.name.removeprefix("otelcol_").removesuffix("_total")
-                if "data_type" in sample.labels:
-                    name += f"_{sample.labels['data_type']}"
-                of = sample.labels.get("exporter") or sample.labels.get("filter", "")
-                value = 0 if math.isnan(sample.value) else int(sample.value)
-                for key in {of, ""}:
-                    counts[name, key] += value
-        return counts if any(name.startswith(("receiver_", "process_")) for name, _ in counts) else None
+        try:
+            return _counts(self._door.ask("/metrics").text)
+        except (ClosedError, ValueError, OverflowError):  # nobody, or something else, has the port
+            return None
+
+
+def _counts(text: str) -> _Reading | None:
+    counts: _Reading = Counter()
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            name = sample.name.removeprefix("otelcol_").removesuffix("_total")
+            if "data_type" in sample.labels:
+                name += f"_{sample.labels['data_type']}"
+            of = sample.labels.get("exporter") or sample.labels.get("filter", "")
+            value = 0 if math.isnan(sample.value) else int(sample.value)
+            for key in {of, ""}:
+                counts[name, key] += value
+    return counts if any(name.startswith(("receiver_", "process_")) for name, _ in counts) else None
 
 
 def _of(grown: _Reading, name: str) -> str:
