@@ -31,3 +31,10 @@ def load(pipeline: Pipeline) -> Load:
     load = Load(pipeline, pipeline.collector.url)
     load.drive(24)
     return load
+
+
+@pytest.fixture(scope="session")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    """Another one, for tests that break it."""
+    with Pipeline(tmp_path_factory.mktemp("faulty") / "home") as running:
+        yield running

@@ -50,28 +50,31 @@ def test_each_record_is_followed_to_its_end(pipeline: Pipeline) -> None:
     }  # fmt: skip
 
 
-def test_an_exporter_that_cannot_deliver_is_named(pipeline: Pipeline) -> None:
-    pipeline.loki.kill()
-    listening = QuietServer(("127.0.0.1", pipeline.loki.port), _Unwell)
+def test_an_exporter_that_cannot_deliver_is_named(faulty: Pipeline) -> None:
+    faulty.loki.kill()
+    listening = QuietServer(("127.0.0.1", faulty.loki.port), _Unwell)
     threading.Thread(target=listening.serve_forever, daemon=True).start()
     try:
-        report = doctor(pipeline, "--wait", "10", "--prometheus", "none", "--traces", "none")
+        report = doctor(faulty, "--wait", "10", "--prometheus", "none", "--traces", "none")
     finally:
         listening.shutdown()
         listening.server_close()
-        pipeline.loki.start()
+        faulty.loki.start()
     failures = [line for line in report["lines"] if line["verdict"] == "fail"]
     assert {line["hop"] for line in failures} == {"loki"}
     assert all("otlp_http/loki cannot deliver" in line["advice"] for line in failures)
 
 
 class _Unwell(BaseHTTPRequestHandler):
-    """Says it is ready, and takes nothing."""
+    """Says it is Loki, and takes nothing."""
 
     def do_GET(self) -> None:
+        body = b'{"version": "3"}'
         self.send_response(200)
-        self.send_header("Content-Length", "0")
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        self.wfile.write(body)
 
     def do_POST(self) -> None:
         self.send_error(503)

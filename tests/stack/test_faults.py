@@ -6,6 +6,7 @@ it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -16,8 +17,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
-
-import pytest
 
 from otelkit.semconv.metrics import prometheus_name
 from tests.stack.emitter import COUNTER, EVENT
@@ -32,13 +31,6 @@ _UNSENT: Final = 1.0  # seconds: the emitter's flush interval of 0.2, and the ti
 _REFUSED: Final = "otelcol_exporter_enqueue_failed_log_records"
 _CALLS_P99: Final = 0.05
 """Seconds the telemetry calls of a tick may take on a shared machine; one that waits for a backend takes more."""
-
-
-@pytest.fixture(scope="module")
-def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    """A pipeline of these tests' own: they break it."""
-    with Pipeline(tmp_path_factory.mktemp("faulty") / "home") as running:
-        yield running
 
 
 class Emitter:
@@ -192,17 +184,28 @@ def test_a_full_disk_of_the_queues_loses_at_most_the_batch_in_dispatch_of_each_l
 ) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", disk]).returncode:
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", disk]).returncode:
         missing("a full disk needs a small file system: run the tests as root")
     try:
-        with other_queues(faulty, QUEUES=str(disk)):
-            emitter = Emitter(faulty, "full", seconds=40, rate=200)
+        with other_queues(faulty, QUEUES=str(disk / "queues")):
+            ballast = fill(disk)
+            emitter = Emitter(faulty, "full", seconds=30, rate=200)
             faulty.loki.kill()
             until(lambda: faulty.collector.own(_REFUSED) > 0, 60, "the queue refuses")
+            ballast.unlink()
             faulty.loki.start()
             settle(faulty, emitter, may_lack=_BATCH)
     finally:
         subprocess.run(["umount", disk], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Leave no room on a file system, as another program's file does."""
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(b"0" * 65536):
+            pass
+    return ballast
 
 
 @contextmanager
