@@ -1,11 +1,15 @@
 """``GET /metrics``: what is known, in Prometheus' words.
 
-The store is asked at most once in half a minute, however many ask; what the server counts itself is always as it is.
+The store is asked by one at a time and at most once in half a minute, however many ask and whatever it answers; what
+the server counts itself is always told, and as it is.
 """
 
 from __future__ import annotations
 
-import threading
+import asyncio
+import logging
+import math
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
@@ -13,6 +17,7 @@ from typing import Final
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector, CollectorRegistry
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -21,7 +26,6 @@ from otelkit.errors import StorageError
 from otelkit.mapping.pseudonyms import Pseudonymiser
 from otelkit.semconv.attributes import Otelkit
 from otelkit.semconv.metrics import Instrument, MetricDef, ServerMetrics
-from otelkit.server.api.responses import error_response
 from otelkit.server.delays import Distribution
 from otelkit.server.insights.status import REASONS, Status
 from otelkit.server.insights.usage import Sample, usage
@@ -32,12 +36,17 @@ from otelkit.server.storage.database import Database
 
 __all__ = ["Exposition", "scrape_route"]
 
-_FRESH: Final = 30.0  # seconds
+_log = logging.getLogger(__name__)
+
+_FRESH: Final = 30.0  # seconds until the store is asked again, whether it has answered or not
+_OLDEST: Final = 300.0  # seconds that an answer is told for while no other one comes
+_PATIENCE: Final = 4.0  # seconds that a scrape waits for the store; Prometheus gives up after 10
+_SEALED: Final = re.compile(r"[0-9a-f]{32}")  # how pseudonyms look
 _SIGNALS: Final = {"spans": "traces", "logs": "logs", "points": "metrics"}  # as the SDK's own metrics call them
 
 
 class Exposition:
-    """Answers a scrape; for any thread.
+    """Answers scrapes; for the server's event loop.
 
     Args:
         database: what is stored.
@@ -58,34 +67,54 @@ class Exposition:
         self._database = database
         self._pipeline = pipeline
         self._status = status
-        self._pseudonym = pseudonym or Pseudonymiser(database.secret())
+        self._pseudonym = pseudonym
+        self._own = Pseudonymiser(database.secret())
         self._clock = clock
-        self._one_asks = threading.Lock()
-        self._kept: tuple[float, list[Sample]] | None = None
+        self._asking: asyncio.Task[None] | None = None
+        self._asked = -math.inf
+        self._kept: tuple[float, list[Sample]] = 0.0, []  # when they were asked for
 
-    def text(self, accept: str) -> tuple[bytes, str]:
-        """Return the answer and its media type: OpenMetrics where ``accept`` asks for it, else Prometheus' text.
-
-        Raises:
-            StorageError: the store cannot be asked.
-        """
+    async def text(self, accept: str) -> tuple[bytes, str]:
+        """Return the answer and its media type: OpenMetrics where ``accept`` asks for it, else Prometheus' text."""
+        await self._refreshed()
         encode, media = choose_encoder(accept)
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Known([*_gathered([*self._work(), *self._stored()]), *self._delays()]))
         return encode(registry), media
 
-    def _stored(self) -> list[Sample]:
-        with self._one_asks:
-            if self._kept is None or self._clock() - self._kept[0] >= _FRESH:
-                self._kept = self._clock(), self._asked()
-            return self._kept[1]
+    async def _refreshed(self) -> None:
+        """Wait a while for what is stored, where it is time to ask; all wait for one, and for none that hangs."""
+        if self._asking is None or self._asking.done():
+            if self._clock() - self._asked < _FRESH:
+                return
+            self._asked = self._clock()
+            self._asking = asyncio.create_task(self._refresh())
+        left = self._asked + _PATIENCE - self._clock()
+        if left > 0:
+            await asyncio.wait({self._asking}, timeout=left)  # which goes on when this scrape does not
 
-    def _asked(self) -> list[Sample]:
+    async def _refresh(self) -> None:
+        asked = self._clock()
+        try:
+            self._kept = asked, await run_in_threadpool(self._ask)
+        except (StorageError, SQLAlchemyError, OSError) as failure:
+            _log.warning("GET /metrics goes without what is stored: %s", failure)
+
+    def _ask(self) -> list[Sample]:
         with self._database.reading() as connection:
             size = self._database.dialect.size(connection)
             return [Sample(ServerMetrics.STORE_SIZE, size, {}), *usage(connection, time.time(), self._tenant)]
 
+    def _stored(self) -> list[Sample]:
+        asked, samples = self._kept
+        return samples if self._clock() - asked < _OLDEST else []
+
     def _tenant(self, group: str) -> str:
+        """Return a pseudonym as it is stored, as everywhere else; what only looks like one is told with the salt."""
+        if self._own.made(group):
+            return group
+        if self._pseudonym is None:
+            return group if _SEALED.fullmatch(group) else self._own("group", group)
         return group if self._pseudonym.made(group) else self._pseudonym("group", group)
 
     def _work(self) -> Iterator[Sample]:
@@ -120,10 +149,7 @@ def scrape_route(exposition: Exposition) -> PermittedRoute:
         accept = request.headers.get("accept", "")
         if "text/html" in accept:
             return RedirectResponse("/metrics/", 307)
-        try:
-            text, media = await run_in_threadpool(exposition.text, accept)
-        except StorageError as failure:
-            return error_response(str(failure), 503)
+        text, media = await exposition.text(accept)
         return Response(text, headers={"Content-Type": media, "Cache-Control": "no-store"})
 
     return PermittedRoute("/metrics", scrape, methods=["GET"], permission="read")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families as plain_text
 from server_support import MS, Client, chat_trace, make_span
-from sqlalchemy import event, select
+from sqlalchemy import event, select, text
 
 from otelkit.mapping.otlp import encode_spans
 from otelkit.mapping.pseudonyms import Pseudonymiser
@@ -17,6 +20,7 @@ from otelkit.model import LogRecord, Resource
 from otelkit.semconv.metrics import SERVER as ENTRIES
 from otelkit.semconv.metrics import Instrument, MetricDef, ServerMetrics
 from otelkit.server.config import ServerConfig
+from otelkit.server.exposition import Exposition
 from otelkit.server.runtime import Server
 from otelkit.server.storage import schema
 
@@ -104,6 +108,26 @@ def test_tenants_are_at_most_ten_and_known_by_pseudonym_only(client: Client, ser
     assert all(ours.made(tenant) for (tenant,) in tenants)
 
 
+def test_tenants_are_those_of_the_page_where_only_the_services_have_the_salt(client: Client) -> None:
+    salted = Pseudonymiser(b"salt of the services")
+    client.send([visit(60, group=salted("group", "acme"))])
+    client.send([visit(60, group="a raw id")])
+    listed = {entry["value"] for entry in client.ask("/api/top?by=group&range=24h")["top"]}
+    tenants = {tenant for (tenant,) in of(scraped(client), ServerMetrics.TENANT_REQUESTS)}
+    assert tenants & listed == {salted("group", "acme")}
+    assert len(tenants) == 2
+    assert "a raw id" not in tenants
+
+
+def test_with_the_salt_what_only_looks_like_a_pseudonym_is_made_one(new_store: Any) -> None:
+    salted, looks_alike = Pseudonymiser(b"salt of the services"), "0af7651916cd43dd8448eb211c80319c"
+    with Server(ServerConfig(port=0, database=new_store(), salt=b"salt of the services")) as server:
+        client = Client(server.url)
+        client.send([visit(60, group=group) for group in (salted("group", "acme"), looks_alike)])
+        tenants = {tenant for (tenant,) in of(scraped(client), ServerMetrics.TENANT_REQUESTS)}
+    assert tenants == {salted("group", "acme"), salted("group", looks_alike)}
+
+
 def test_the_servers_own_work_is_counted(client: Client) -> None:
     client.send(chat_trace())
     client.send_logs([LogRecord(time.time_ns() - 20 * 10**9, 0, 9, "", "late", {}, resource=Resource())])
@@ -167,6 +191,81 @@ def test_scraping_again_and_again_asks_the_store_once(server: Server, client: Cl
     assert asked == []
     assert [of(one, ServerMetrics.TENANT_TOKENS) for one in again] == [first] * 20
     assert of(again[0], ServerMetrics.RECEIVED)["traces",] == 8, "its own counts are those of now"
+
+
+def renamed(server: Server, old: str, new: str) -> None:
+    with server.database.writing() as connection:
+        connection.execute(text(f"ALTER TABLE {old} RENAME TO {new}"))
+
+
+def counting(server: Server) -> list[float]:
+    """Return when the store was asked for anything."""
+    asked: list[float] = []
+    event.listen(server.database.dialect.reader, "begin", lambda *_: asked.append(time.monotonic()))
+    return asked
+
+
+def test_the_servers_own_work_is_told_while_the_store_fails_which_is_asked_once(server: Server, client: Client) -> None:
+    client.send(chat_trace())
+    renamed(server, "trace", "gone")
+    asked = counting(server)
+    found = [scraped(client) for _ in range(5)][-1]
+    assert len(asked) == 1
+    assert of(found, ServerMetrics.RECEIVED)["traces",] == 4
+    for entry in (ServerMetrics.WRITABLE, ServerMetrics.QUEUE_LENGTH, ServerMetrics.REFUSED, ServerMetrics.UPTIME):
+        assert of(found, entry)
+    assert f"{ServerMetrics.DELAY.prometheus_name}_count" in {name for name, _ in found}
+    assert not of(found, ServerMetrics.TENANT_TOKENS), "unknown is absent"
+
+
+def test_what_was_known_is_told_for_five_minutes_after_the_store_failed(server: Server, client: Client) -> None:
+    client.send(chat_trace())
+    now = [1000.0]
+    exposition = Exposition(server.database, server.pipeline, server.status, clock=lambda: now[0])
+
+    def tokens() -> bool:
+        return f"{ServerMetrics.TENANT_TOKENS.prometheus_name}{{" in asyncio.run(exposition.text(""))[0].decode()
+
+    assert tokens()
+    renamed(server, "trace", "gone")
+    asked = counting(server)
+    for later, known, questions in ((20, True, 0), (31, True, 1), (45, True, 1), (62, True, 2), (301, False, 3)):
+        now[0] = 1000.0 + later
+        assert (tokens(), len(asked)) == (known, questions), later
+    renamed(server, "gone", "trace")
+    now[0] += 31
+    assert tokens()
+
+
+def slowed(server: Server, seconds: float) -> list[str]:
+    """Let the store take this long for each question about people; returns those that were asked."""
+    asked: list[str] = []
+
+    def wait(*arguments: Any) -> None:
+        if "conversation" in arguments[2]:
+            asked.append(arguments[2])
+            time.sleep(seconds)
+
+    event.listen(server.database.dialect.reader, "before_cursor_execute", wait)
+    return asked
+
+
+def took(work: Callable[[], object]) -> float:
+    begun = time.monotonic()
+    work()
+    return time.monotonic() - begun
+
+
+def test_scrapes_of_a_slow_store_neither_hold_up_others_nor_wait_for_long(server: Server, client: Client) -> None:
+    client.send(chat_trace())
+    asked = slowed(server, 6)
+    with ThreadPoolExecutor(60) as many:
+        scrapes = [many.submit(took, lambda: scraped(client)) for _ in range(60)]
+        time.sleep(0.5)
+        assert took(lambda: client.ask("/api/status")) < 2
+        assert max(scrape.result() for scrape in scrapes) < 6
+        assert took(lambda: scraped(client)) < 1, "once it is known to be slow nobody waits"
+    assert len(asked) <= 2, "of today and of 24 hours, once"
 
 
 def test_a_browser_is_sent_to_the_page_of_metrics(client: Client) -> None:
