@@ -15,7 +15,7 @@ from otelkit.provision.collector.options import Options
 from otelkit.provision.collector.variables import Variables
 from otelkit.provision.distribution.manifest import VERSION
 from otelkit.provision.documents import as_yaml
-from otelkit.provision.prometheus.scrape import FLAGS
+from otelkit.provision.prometheus.scrape import FLAGS, TOKEN_FILE
 
 __all__ = ["IMAGES", "files"]
 
@@ -101,13 +101,20 @@ _ANALYTICS_SAYS: Final = """Product analytics alone: otelkit on PostgreSQL takes
 docker compose -f collector/compose.analytics.yaml --env-file .env up"""
 
 _DOCKERFILE: Final = """# The server and the demo's service, from this checkout.
-FROM python:3.11-slim
+# Packages are those of requirements/dev.txt, by version and hash; of these only what otelkit needs is installed.
+FROM python:3.11.14-slim AS packages
+COPY requirements/dev.txt ./
+RUN pip download --no-cache-dir --require-hashes --no-deps -r dev.txt -d /packages
+
+FROM python:3.11.14-slim
 WORKDIR /app
 COPY pyproject.toml README.md ./
 COPY otelkit otelkit
 COPY examples examples
 COPY docs docs
-RUN pip install --no-cache-dir '.[all]' && useradd --create-home otelkit && mkdir /data && chown otelkit /data
+RUN --mount=type=bind,from=packages,source=/packages,target=/packages \\
+    pip install --no-cache-dir --no-index --find-links /packages '.[all]'
+RUN useradd --create-home otelkit && mkdir /data && chown otelkit /data
 USER otelkit
 ENV XDG_DATA_HOME=/data
 ENTRYPOINT ["otelkit"]
@@ -210,8 +217,12 @@ def _prometheus() -> _Service:
     return _Service(
         image=IMAGES["prometheus"],
         command=["--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus", *FLAGS],
-        secrets=[{"source": "otelkit-token", "target": "/etc/prometheus/secrets/otelkit-token"}],
-        volumes=["./prometheus:/etc/prometheus:ro", "prometheus:/prometheus"],
+        secrets=[{"source": "otelkit-token", "target": f"/etc/prometheus/{TOKEN_FILE}"}],
+        volumes=[
+            # One by one: below a folder that is mounted read-only there is no place for the secret.
+            *(f"./prometheus/{part}:/etc/prometheus/{part}:ro" for part in ("prometheus.yml", "rules", "targets")),
+            "prometheus:/prometheus",
+        ],
         ports=_published(9090),
         healthcheck=_asks("http://127.0.0.1:9090/-/ready"),
     )

@@ -26,6 +26,9 @@ Those that need a password: OTELKIT_GRAFANA_*_AUTH=true, OTELKIT_GRAFANA_*_USER 
 _BOARDS_SAY: Final = """Which dashboards Grafana shows: those in the folder that OTELKIT_GRAFANA_DASHBOARDS names, such
 as /etc/grafana/dashboards. They are read-only: change otelkit/provision/ or save a copy."""
 
+_SELDOM: Final = "60s"
+"""How often a service sends metrics that nobody configured: a shorter window would show 0 between two of them."""
+
 _TAGS: Final = (Core.SERVICE_NAME, Core.SERVICE_NAMESPACE, Core.DEPLOYMENT_ENVIRONMENT)
 
 
@@ -68,7 +71,7 @@ def _source(source: Source, name: str, options: Mapping[str, Any], *, default: b
 
 def _prometheus() -> Mapping[str, Any]:
     leads = {"name": TRACE_ID, "datasourceUid": Source.TRACES.uid}
-    return {"httpMethod": "POST", "timeInterval": "15s", "exemplarTraceIdDestinations": [leads]}
+    return {"httpMethod": "POST", "timeInterval": _SELDOM, "exemplarTraceIdDestinations": [leads]}
 
 
 def _loki() -> Mapping[str, Any]:

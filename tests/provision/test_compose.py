@@ -57,15 +57,40 @@ def test_what_is_mounted_is_there() -> None:
             assert (_FOLDER / source).exists() if source.startswith(".") else source in kept, (name, volume)
         for word in service.get("command", []):
             for path in re.findall(r"=(/etc/\S+)", word):
-                mounted = {entry.split(":")[1]: entry.split(":")[0] for entry in service["volumes"]}
-                folder = next(target for target in mounted if path.startswith(target))
-                assert (_FOLDER / mounted[folder] / path.removeprefix(f"{folder}/")).is_file(), (name, path)
+                mounted = {Path(entry.split(":")[1]): entry.split(":")[0] for entry in service["volumes"]}
+                target = next(target for target in mounted if Path(path).is_relative_to(target))
+                assert (_FOLDER / mounted[target] / Path(path).relative_to(target)).is_file(), (name, path)
+
+
+def test_nothing_is_mounted_below_a_folder_that_is_mounted_read_only() -> None:
+    for _, name, service in services():
+        volumes = [volume.split(":") for volume in service.get("volumes", [])]
+        targets = [Path(volume[1]) for volume in volumes]
+        targets += [Path("/run/secrets", secret.get("target", "")) for secret in service.get("secrets", [])]
+        fixed = [Path(volume[1]) for volume in volumes if "ro" in volume[2:]]
+        assert [target for target in targets if set(target.parents) & set(fixed)] == [], f"{name} cannot start"
+
+
+def test_prometheus_finds_its_token_beside_the_configuration_as_the_tests_do() -> None:
+    service = content("compose.yaml")["services"]["prometheus"]
+    scraping = yaml.safe_load((_FOLDER / "prometheus" / "prometheus.yml").read_text("utf-8"))["scrape_configs"]
+    files = [job["authorization"]["credentials_file"] for job in scraping if "authorization" in job]
+    assert [f"/etc/prometheus/{file}" for file in files] == [secret["target"] for secret in service["secrets"]]
 
 
 def test_the_built_image_has_what_it_copies() -> None:
     dockerfile = (_FOLDER / "otelkit.Dockerfile").read_text("utf-8")
     for line in re.findall(r"^COPY (.+) \S+$", dockerfile, re.MULTILINE):
         assert all((_FOLDER.parent / source).exists() for source in line.split()), line
+
+
+def test_the_built_image_has_a_pinned_python_and_only_packages_of_known_hashes() -> None:
+    dockerfile = (_FOLDER / "otelkit.Dockerfile").read_text("utf-8")
+    bases = re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)
+    assert all(re.fullmatch(r"python:\d+\.\d+\.\d+-slim", base) for base in bases), bases
+    assert len(set(bases)) == 1, "packages are chosen by the Python that runs them"
+    for words in re.findall(r"pip (\w+ .+)$", dockerfile, re.MULTILINE):
+        assert "--require-hashes" in words if words.startswith("download") else "--no-index" in words, words
 
 
 def test_every_variable_is_required_and_explained() -> None:

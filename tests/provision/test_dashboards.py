@@ -203,6 +203,7 @@ def test_data_sources_are_linked_with_one_another() -> None:
     found = sources()
     assert found.keys() == {source.uid for source in Source}
     prometheus, loki, traces = (found[source.uid]["jsonData"] for source in Source)
+    assert prometheus["timeInterval"] == "60s", "a service that nobody configured sends its metrics every 60 s"
     assert prometheus["exemplarTraceIdDestinations"] == [{"name": "trace_id", "datasourceUid": Source.TRACES.uid}]
     assert loki["derivedFields"][0]["datasourceUid"] == Source.TRACES.uid
     assert traces["tracesToLogsV2"]["datasourceUid"] == Source.LOKI.uid

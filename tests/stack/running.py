@@ -21,7 +21,7 @@ from urllib.parse import quote, urlencode
 import yaml
 
 from otelkit.cli.processes import free_port
-from otelkit.provision.prometheus.scrape import FLAGS
+from otelkit.provision.prometheus.scrape import FLAGS, TOKEN_FILE
 from tests.stack.parts import program
 
 __all__ = [
@@ -175,8 +175,8 @@ class Prometheus(Program):
         for path in (folder / "targets").iterdir():
             port = targets.get(path.stem)
             path.write_text(yaml.safe_dump([{"targets": [f"127.0.0.1:{port}"]}] if port else []))
-        (folder / "secrets").mkdir()
-        (folder / "secrets" / "otelkit-token").write_text(token)
+        (folder / TOKEN_FILE).parent.mkdir()
+        (folder / TOKEN_FILE).write_text(token)
         self.configure([
             f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={home / 'data'}",
             f"--web.listen-address=127.0.0.1:{self.port}", *FLAGS,

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from otelkit.provision.documents import as_yaml
 
-__all__ = ["COLLECTOR", "FLAGS", "RETENTION_DAYS", "SERVER", "SERVICES", "files"]
+__all__ = ["COLLECTOR", "FLAGS", "RETENTION_DAYS", "SERVER", "SERVICES", "TOKEN_FILE", "files"]
 
 SERVICES: Final = "services"
 COLLECTOR: Final = "collector"
@@ -28,8 +28,10 @@ FLAGS: Final = (
 )
 """What the configuration file cannot say."""
 
+TOKEN_FILE: Final = "secrets/otelkit-token"
+"""Where the token for the server lies, below the configuration's folder."""
+
 _INTERVAL: Final = "15s"
-_TOKEN_FILE: Final = "secrets/otelkit-token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,5 +88,5 @@ def _scrape(job: _Job) -> Mapping[str, Any]:
     if job.sends_labels:
         made["honor_labels"] = True
     if job.token:
-        made["authorization"] = {"type": "Bearer", "credentials_file": _TOKEN_FILE}
+        made["authorization"] = {"type": "Bearer", "credentials_file": TOKEN_FILE}
     return {**made, "file_sd_configs": [{"files": [job.targets]}]}
