@@ -9,7 +9,13 @@ from typing import Final
 
 from otelkit.semconv.metrics import Instrument, MetricDef
 
-__all__ = ["AlertmanagerMetrics", "CollectorMetrics", "PrometheusMetrics"]
+__all__ = ["SIGNAL", "SIGNALS", "AlertmanagerMetrics", "CollectorMetrics", "PrometheusMetrics"]
+
+SIGNAL: Final = "data_type"
+"""The Collector's label for what a queue holds."""
+
+SIGNALS: Final = ("traces", "logs", "metrics")
+"""Its values, in the order in which :class:`CollectorMetrics` counts spans, log records and metric points."""
 
 _EXPORTER: Final = ("exporter",)
 _RECEIVER: Final = ("receiver", "transport")
@@ -44,14 +50,14 @@ class CollectorMetrics:
         Instrument.GAUGE,
         "{record}",
         "What waits in an exporter's queue, in its own unit.",
-        (*_EXPORTER, "data_type"),
+        (*_EXPORTER, SIGNAL),
     )
     QUEUE_CAPACITY: Final = _own(
         "exporter_queue_capacity",
         Instrument.GAUGE,
         "{record}",
         "What an exporter's queue holds, in the same unit.",
-        (*_EXPORTER, "data_type"),
+        (*_EXPORTER, SIGNAL),
     )
 
 

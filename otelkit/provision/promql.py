@@ -141,9 +141,9 @@ class Expr:
         """This one's results, and the other's where this one has none."""
         return self._with("or", other)
 
-    def unless(self, other: Expr) -> Expr:
-        """This one's results where the other has none with the same labels."""
-        return self._with("unless", other)
+    def unless(self, other: Expr, *attributes: str) -> Expr:
+        """This one's results where the other has none with the same labels, or none that agrees in ``attributes``."""
+        return self._with(f"unless on ({_list(attributes)})" if attributes else "unless", other)
 
     def only_with(self, other: Expr, *attributes: str) -> Expr:
         """This one's results for which ``other`` has one that agrees in ``attributes``."""

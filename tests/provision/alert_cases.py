@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from otelkit.provision.alerts.definition import HEARTBEAT
-from otelkit.provision.foreign import AlertmanagerMetrics, CollectorMetrics, PrometheusMetrics
+from otelkit.provision.foreign import SIGNAL, AlertmanagerMetrics, CollectorMetrics, PrometheusMetrics
 from otelkit.provision.promql import label
 from otelkit.semconv.attributes import (
     Core,
@@ -659,6 +659,16 @@ def _collector(metric: MetricDef, values: str, more: Mapping[str, str] = _BRIDGE
     return _raw(metric, values, {**_BESIDE, **more})
 
 
+_LOGS: Final = {**_BRIDGE, SIGNAL: "logs", "instance": "collector:8888"}
+_OTHER: Final = {"instance": "other:8888"}
+
+
+def _queue(waiting: str, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    labels = {**_LOGS, **(more or {})}
+    capacity = _collector(CollectorMetrics.QUEUE_CAPACITY, "100x30", labels)
+    return _collector(CollectorMetrics.QUEUE, waiting, labels) | capacity
+
+
 _COLLECTOR_ALIVE: Final = _collector(CollectorMetrics.UPTIME, "0+60x200", {})
 _RECEIVED: Final = CollectorMetrics.ACCEPTED[0]
 _OTLP: Final = {"receiver": "otlp", "transport": "grpc"}
@@ -732,36 +742,66 @@ _PIPELINE: Final = (
         rule="ExporterFailing",
         why="ten wait, none was sent",
         at="15m",
-        series=_collector(CollectorMetrics.QUEUE, "10x30") | _collector(CollectorMetrics.SENT[1], "500x30"),
-        says="The Collector's exporter otlp_http/server gets rid of nothing; 10 wait",
-        about=_BRIDGE,
+        series=_queue("10x30") | _collector(CollectorMetrics.SENT[1], "500x30"),
+        says="The exporter otlp_http/server of the Collector at collector:8888 gets rid of no logs",
+        about=_LOGS,
+    ),
+    Case(
+        rule="ExporterFailing",
+        why="traces are stuck, logs flow",
+        at="15m",
+        series=_queue("10x30", {SIGNAL: "traces"})
+        | _queue("0x30")
+        | _collector(CollectorMetrics.SENT[0], "500x30")
+        | _collector(CollectorMetrics.SENT[1], "500+9x30"),
+        says="The exporter otlp_http/server of the Collector at collector:8888 gets rid of no traces",
+        about={**_LOGS, SIGNAL: "traces"},
+    ),
+    Case(
+        rule="ExporterFailing",
+        why="one of two Collectors never sent anything",
+        at="15m",
+        series=_queue("10x30", _OTHER) | _queue("10x30") | _collector(CollectorMetrics.SENT[1], "500+9x30"),
+        says="The exporter otlp_http/server of the Collector at other:8888 gets rid of no logs",
+        about={**_LOGS, **_OTHER},
     ),
     Case(
         rule="ExporterFailing",
         why="ten wait, others were sent",
         at="15m",
-        series=_collector(CollectorMetrics.QUEUE, "10x30") | _collector(CollectorMetrics.SENT[1], "500+9x30"),
+        series=_queue("10x30") | _collector(CollectorMetrics.SENT[1], "500+9x30"),
     ),
     Case(
         rule="ExporterFailing",
         why="nothing waits",
         at="15m",
-        series=_collector(CollectorMetrics.QUEUE, "0x30") | _collector(CollectorMetrics.SENT[1], "500x30"),
+        series=_queue("0x30") | _collector(CollectorMetrics.SENT[1], "500x30"),
     ),
     Case(
         rule="QueueFilling",
         why="four fifths",
         at="10m",
-        series=_collector(CollectorMetrics.QUEUE, "80x30") | _collector(CollectorMetrics.QUEUE_CAPACITY, "100x30"),
-        says="The queue of the Collector's exporter otlp_http/server is 80% full",
-        about=_BRIDGE,
+        series=_queue("80x30"),
+        says="The exporter otlp_http/server of the Collector at collector:8888: its queue of logs is 80% full",
+        about=_LOGS,
     ),
     Case(
         rule="QueueFilling",
-        why="half",
+        why="nine tenths with traces, nothing with logs",
         at="10m",
-        series=_collector(CollectorMetrics.QUEUE, "50x30") | _collector(CollectorMetrics.QUEUE_CAPACITY, "100x30"),
+        series=_queue("90x30", {SIGNAL: "traces"}) | _queue("0x30"),
+        says="The exporter otlp_http/server of the Collector at collector:8888: its queue of traces is 90% full",
+        about={**_LOGS, SIGNAL: "traces"},
     ),
+    Case(
+        rule="QueueFilling",
+        why="nine tenths in one of two Collectors",
+        at="10m",
+        series=_queue("90x30", _OTHER) | _queue("0x30"),
+        says="The exporter otlp_http/server of the Collector at other:8888: its queue of logs is 90% full",
+        about={**_LOGS, **_OTHER},
+    ),
+    Case(rule="QueueFilling", why="half", at="10m", series=_queue("50x30")),
     Case(
         rule="CollectorDropsTelemetry",
         why="counters of two kinds of record that begin with the first drop",

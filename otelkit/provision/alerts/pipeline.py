@@ -6,7 +6,7 @@ from typing import Final
 
 from otelkit.provision.alerts.definition import HEARTBEAT, ON, AlertRule, Category, Dashboard, Severity, figure, told
 from otelkit.provision.alerts.thresholds import Thresholds
-from otelkit.provision.foreign import AlertmanagerMetrics, CollectorMetrics, PrometheusMetrics
+from otelkit.provision.foreign import SIGNAL, SIGNALS, AlertmanagerMetrics, CollectorMetrics, PrometheusMetrics
 from otelkit.provision.prometheus.scrape import COLLECTOR, SERVER, SERVICES
 from otelkit.provision.promql import INSTANCE, JOB, SERVICE, Expr, Match, Scope, equals, matches, number, together
 from otelkit.semconv.attributes import Otelkit
@@ -120,35 +120,41 @@ def _silent() -> tuple[AlertRule, ...]:
 
 
 def _exporting(limits: Thresholds) -> tuple[AlertRule, ...]:
-    each = Scope(window="5m", by=_EXPORTER)
-    waiting = each.now(CollectorMetrics.QUEUE)
-    stuck = (waiting > 0).unless(_sum(each, CollectorMetrics.SENT) > 0)
-    exporter = told("exporter")
+    # Neither a signal that flows nor another Collector may hide a queue that is stuck.
+    each = Scope(window="5m", by=(*_EXPORTER, SIGNAL, INSTANCE))
+    share = each.now(CollectorMetrics.QUEUE) / each.now(CollectorMetrics.QUEUE_CAPACITY)
+    traces, logs, metrics = (_stuck(each, *both) for both in zip(SIGNALS, CollectorMetrics.SENT, strict=True))
+    exporter = f"The exporter {told('exporter')} of the Collector at {told(INSTANCE)}"
     return (
         AlertRule(
             name="ExporterFailing",
             category=Category.PIPELINE,
             severity=Severity.CRITICAL,
-            expr=stuck,
-            by=_EXPORTER,
-            summary=f"The Collector's exporter {exporter} gets rid of nothing; {figure()} wait",
+            expr=traces | logs | metrics,
+            by=each.by,
+            summary=f"{exporter} gets rid of no {told(SIGNAL)}",
             description="The destination is away or refuses. What arrives is kept in the queue until that is full.",
-            words="an exporter of the Collector has something to send and sent nothing for 10 minutes",
+            words="an exporter of a Collector has traces, logs or metrics to send and sent none of them for 10 minutes",
             dashboard=Dashboard.PIPELINE,
         ),
         AlertRule(
             name="QueueFilling",
             category=Category.PIPELINE,
             severity=Severity.WARNING,
-            expr=waiting / each.now(CollectorMetrics.QUEUE_CAPACITY) > limits.queue_share,
-            by=_EXPORTER,
-            summary=f"The queue of the Collector's exporter {exporter} is {figure('humanizePercentage')} full",
+            expr=share > limits.queue_share,
+            by=each.by,
+            summary=f"{exporter}: its queue of {told(SIGNAL)} is {figure('humanizePercentage')} full",
             description="When it is full, what arrives is refused or dropped.",
-            words=f"the queue of an exporter of the Collector more than {limits.queue_share:.0%} full for 5 minutes",
+            words=f"a queue of a Collector's exporter more than {limits.queue_share:.0%} full for 5 minutes",
             dashboard=Dashboard.PIPELINE,
             explained_by=("ExporterFailing",),
         ),
     )
+
+
+def _stuck(each: Scope, signal: str, sent: MetricDef) -> Expr:
+    moves = Scope(each.window, by=(*_EXPORTER, INSTANCE)).increase(sent) > 0
+    return (each.now(CollectorMetrics.QUEUE, equals(SIGNAL, signal)) > 0).unless(moves, *_EXPORTER, INSTANCE)
 
 
 def _losing() -> tuple[AlertRule, ...]:

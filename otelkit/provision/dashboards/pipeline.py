@@ -16,7 +16,7 @@ from otelkit.provision.dashboards.definition import (
     Unit,
     at_least,
 )
-from otelkit.provision.foreign import AlertmanagerMetrics, CollectorMetrics, PrometheusMetrics
+from otelkit.provision.foreign import SIGNAL, AlertmanagerMetrics, CollectorMetrics, PrometheusMetrics
 from otelkit.provision.promql import JOB, share
 from otelkit.semconv.attributes import Core, Otelkit
 from otelkit.semconv.metrics import MetricDef, Metrics, ServerMetrics
@@ -25,7 +25,7 @@ __all__ = ["BOARD"]
 
 _SIGNALS: Final = ("spans", "log records", "metric points")
 _WHY: Final = (Otelkit.SIGNAL, Otelkit.DROP_REASON)
-_EXPORTER: Final = ("exporter",)
+_QUEUE: Final = ("exporter", SIGNAL)
 
 
 def _each(metrics: tuple[MetricDef, ...], by: str, *, sure: bool = True) -> tuple[Ask, ...]:
@@ -117,12 +117,13 @@ _COLLECTOR: Final = Row(
         ),
         Panel(
             title="Queues",
-            says="Used share of each exporter's queue: one that fills has a next hop that is slow or away.",
+            says="Used share of the queue of each exporter and signal, of several Collectors' the fullest: one that "
+            "fills has a next hop that is slow or away.",
             asks=(
                 Ask(
                     share(
-                        WHOLE.now(CollectorMetrics.QUEUE, by=_EXPORTER, how="max"),
-                        WHOLE.now(CollectorMetrics.QUEUE_CAPACITY, by=_EXPORTER, how="max"),
+                        WHOLE.now(CollectorMetrics.QUEUE, by=_QUEUE, how="max"),
+                        WHOLE.now(CollectorMetrics.QUEUE_CAPACITY, by=_QUEUE, how="max"),
                     )
                 ),
             ),
