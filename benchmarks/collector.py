@@ -1,7 +1,7 @@
 """What the standard profile costs in the Collector, a span: against the barest pipeline, otlp → debug.
 
 The real program runs on a core of its own; the load (the retrieval chatbot's spans, requests of 512) and the sinks run
-on the others. The figure is CPU until every span has left, so that a queue hides nothing.
+on the others. The figure is CPU until every span has left for the trace store.
 """
 
 from __future__ import annotations

@@ -132,10 +132,14 @@ def _render(args: argparse.Namespace) -> int:
     if args.output is None:
         print("---\n".join(files.values()), end="")
         return 0
-    args.output.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
-        (args.output / name).write_text(text, "utf-8")
-        print(f"written: {args.output / name}")
+        target = args.output / name
+        try:
+            args.output.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, "utf-8")
+        except OSError as error:
+            raise OtelkitError(f"{target} cannot be written: {error.strerror}") from None
+        print(f"written: {target}")
     return 0
 
 

@@ -58,8 +58,11 @@ def _run(args: argparse.Namespace) -> int:
     stale = tree.differences(args.output, chosen) if args.check else tree.write(args.output, chosen)
     for path in stale:
         print(f"{'differs' if args.check else 'written'}: {args.output / path}")
+    left = tree.leftovers(args.output, chosen)
+    for path in left:
+        print(f"no longer made: {args.output / path} (remove it: what reads the folder reads it too)")
     if args.check:
-        return 1 if stale else 0
+        return 1 if stale or left else 0
     by = f", with the choices of {file}" if file else ""
     print(f"{len(tree.files(chosen))} files in {args.output}{by}, {len(stale)} of them new or changed")
     if chosen.alertmanager.nobody:

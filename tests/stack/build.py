@@ -16,9 +16,10 @@ import time
 from pathlib import Path
 from typing import Final
 
-from tests.stack.parts import COLLECTOR, PARTS, Part
+from otelkit.errors import OtelkitError
+from otelkit.provision.distribution.building import go_environment, require_go
+from tests.stack.parts import COLLECTOR, PARTS, Part, cache
 
-_GO: Final = (1, 26)
 _STRIPPED: Final = ("-trimpath", "-ldflags=-s -w")
 
 
@@ -26,12 +27,16 @@ def main() -> int:
     """Build what is missing; 1 where something cannot be built, with what to install."""
     wanted = [part for part in PARTS if not part.built]
     if not wanted:
-        print(f"stack: all programs are in {PARTS[0].folder.parent}")
+        print(f"stack: all programs are in {cache()}")
         return 0
-    if (problem := _go_problem()) is not None:
+    try:
+        require_go(os.environ)
+    except OtelkitError as error:
         names = ", ".join(name for part in wanted for name in part.programs)
-        print(f"stack: {problem}\nstack: without it the tests that run {names} are skipped.", file=sys.stderr)
+        print(f"stack: {error}\nstack: without it the tests that run {names} are skipped.", file=sys.stderr)
         return 1
+    for left in cache().glob(".*"):  # of a build that was killed
+        shutil.rmtree(left, ignore_errors=True)
     for number, part in enumerate(wanted, 1):
         print(f"stack: building {part.name} ({number} of {len(wanted)}, about {part.minutes} min)", flush=True)
         started = time.monotonic()
@@ -39,16 +44,6 @@ def main() -> int:
             return 1
         print(f"stack: {part.name} took {time.monotonic() - started:.0f} s", flush=True)
     return 0
-
-
-def _go_problem() -> str | None:
-    if shutil.which("go") is None:
-        return "Go is not installed. Install Go 1.26 or newer."
-    said = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=True).stdout
-    found = re.match(r"go(\d+)\.(\d+)", said)
-    if found is None or tuple(map(int, found.groups())) < _GO:
-        return f"Go 1.26 or newer is needed; {said.strip() or 'another one'} is installed."
-    return None
 
 
 def _build(part: Part) -> bool:
@@ -67,7 +62,7 @@ def _build(part: Part) -> bool:
 def _wrapped(part: Part, place: Path) -> bool:
     imports = re.findall(r'_ "([^"]+)"', (part.source / "tools.go").read_text("utf-8"))
     command = ["go", "build", "-mod=readonly", *_STRIPPED, "-o", f"{place}/", *imports]
-    return subprocess.run(command, cwd=part.source).returncode == 0
+    return subprocess.run(command, cwd=part.source, env=go_environment(os.environ)).returncode == 0
 
 
 def _collector(place: Path) -> bool:

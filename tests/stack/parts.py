@@ -14,10 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
 
+from otelkit.provision import distribution
+from otelkit.provision.distribution.building import pins
+from otelkit.provision.distribution.manifest import COMMAND
+
 __all__ = ["DEBIAN", "PARTS", "Part", "cache", "missing", "program"]
 
 _HERE: Final = Path(__file__).parent
-_ROOT: Final = _HERE.parents[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +31,17 @@ class Part:
     programs: tuple[str, ...]
     minutes: int
     source: Path
-    pins: tuple[str, ...] = ("go.mod", "go.sum", "tools.go")
 
     @property
     def folder(self) -> Path:
         """Where its programs are kept once they are built."""
-        digest = hashlib.sha256(b"\0".join((self.source / name).read_bytes() for name in self.pins)).hexdigest()
-        return cache() / f"{self.name}-{digest[:12]}"
+        return cache() / f"{self.name}-{hashlib.sha256(self.made_of()).hexdigest()[:12]}"
+
+    def made_of(self) -> bytes:
+        """Return what pins it."""
+        if self.name == "collector":
+            return pins()
+        return b"\0".join((self.source / name).read_bytes() for name in ("go.mod", "go.sum", "tools.go"))
 
     @property
     def built(self) -> bool:
@@ -48,9 +55,7 @@ def cache() -> Path:
     return Path(os.environ.get("OTELKIT_STACK_CACHE") or home / "otelkit" / "stack")
 
 
-COLLECTOR: Final = Part(
-    "collector", ("otelcol-otelkit",), 5, _ROOT / "otelkit/provision/distribution", ("go.mod", "go.sum", "manifest.py")
-)
+COLLECTOR: Final = Part("collector", (COMMAND,), 5, Path(distribution.__file__).parent)
 PARTS: Final = (
     Part("prometheus", ("prometheus", "promtool"), 4, _HERE / "programs/prometheus"),
     Part("loki", ("loki",), 5, _HERE / "programs/loki"),

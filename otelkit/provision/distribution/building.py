@@ -20,7 +20,7 @@ import yaml
 from otelkit.errors import OtelkitError
 from otelkit.provision.distribution import manifest
 
-__all__ = ["build", "pins"]
+__all__ = ["build", "go_environment", "pins", "require_go"]
 
 _GO: Final = (1, 26)
 _HERE: Final = Path(__file__).parent
@@ -50,9 +50,8 @@ def build(target: Path, environment: Mapping[str, str], say: Say, own_manifest: 
     Raises:
         OtelkitError: Go is missing or too old, the manifest is none, or a step failed; says what to do.
     """
-    _require_go(environment)
-    told = {name: value for name, value in environment.items() if name not in {"GOFLAGS", "GOWORK"}}
-    told |= {"GOWORK": "off"} | ({"GONOSUMDB": _CONTRIB} if own_manifest else {})
+    require_go(environment)
+    told = go_environment(environment) | ({"GONOSUMDB": _CONTRIB} if own_manifest else {})
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="otelkit-collector-") as folder:
         place = Path(folder)
@@ -76,13 +75,23 @@ def build(target: Path, environment: Mapping[str, str], say: Say, own_manifest: 
         unfinished.replace(target)
 
 
-def _require_go(environment: Mapping[str, str]) -> None:
+def go_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment without what would have Go build something else than is pinned."""
+    return {name: value for name, value in environment.items() if name != "GOFLAGS"} | {"GOWORK": "off"}
+
+
+def require_go(environment: Mapping[str, str]) -> None:
+    """Look for Go.
+
+    Raises:
+        OtelkitError: it is missing or too old; says which is needed and what else there is.
+    """
     wanted = ".".join(map(str, _GO))
     program = shutil.which("go", path=environment.get("PATH"))
     if program is None:
         raise OtelkitError(
             f"the Collector is built with Go {wanted} or newer, and there is no `go` in PATH: install it from your "
-            "package manager or go.dev, or run the public contrib image with the same configuration (docs/pipeline.md)"
+            "package manager, or run the public contrib image with the same configuration (docs/pipeline.md)"
         )
     said = subprocess.run(  # noqa: S603 - found in PATH
         [program, "env", "GOVERSION"], env=dict(environment), capture_output=True, text=True, check=False
