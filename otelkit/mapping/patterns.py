@@ -12,9 +12,24 @@ from collections.abc import Iterable
 from ipaddress import AddressValueError, IPv6Address
 from typing import Final
 
-__all__ = ["KEY_PREFIXES", "PLACEHOLDER", "is_identifier", "scan"]
+__all__ = ["KEY_PREFIXES", "PHONE_KEYS", "PLACEHOLDER", "QUERY_NAMES", "SECRET_KEYS", "is_identifier", "scan"]
 
 PLACEHOLDER: Final = r"\[(?:email|phone|ip|card|iban|ssn|key|token|jwt|secret|credentials|redacted)\]"
+
+# The next three also run in the Collector, whose expressions have no lookaround. They are in order: what begins alike
+# stands together, which makes them several times faster there.
+SECRET_KEYS: Final = (
+    r"access[_-]?key|accesstoken|api[_-]?key|authorization|authtoken|bearertoken|card[_-]?number|clientsecret"
+    r"|connection[_-]?string|cookies?|credentials?|credit[_-]?card|csrftoken|cvc|cvv|iban|idtoken|passphrase|passwd"
+    r"|passwords?|private[_-]?key|pwd|refreshtoken|secret[_-]?key|secrets?|sessiontoken|ssn|token"
+)
+"""How keys end whose whole value is secret, in any case: all of the key, or what follows a dot, dash or underscore."""
+PHONE_KEYS: Final = r"(?:fax|mobile|phone|telephone)(?:[._-]?(?:number|no))?"
+"""How keys end whose whole value is a telephone number."""
+QUERY_NAMES: Final = (
+    r"auth|code|hash|hmac|jwt|key|nonce|otp|pass|pin|pw|session|session_?id|sid|sig|signature|state|\w*_token|token"
+)
+"""Parameters of a query whose value is secret, in any case."""
 
 # A value that was cut at an attribute length limit ends in the middle of something; texts shorter than any sensible
 # limit do not.
@@ -47,7 +62,7 @@ _NAME_PARTS: Final = (
     "connection",
 )
 _QUERY: Final = re.compile(
-    r"(?P<name>[?&](?:key|sig|signature|code|auth|sid|session|session_?id|jwt|otp|pin|pass|pw|state|nonce|hash|hmac)=)"
+    rf"(?P<name>[?&](?:{QUERY_NAMES})=)"
     rf"(?!{PLACEHOLDER})[^\s&#\"'<>]{{1,4000}}",
     re.IGNORECASE,
 )

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from otelkit.mapping.content import is_content
 from otelkit.mapping.database_errors import is_database_error, without_values
-from otelkit.mapping.patterns import is_identifier, scan
+from otelkit.mapping.patterns import PHONE_KEYS, SECRET_KEYS, is_identifier, scan
 from otelkit.model import Attributes, AttributeValue, LogRecord, MetricPoint, Scope, Span, SpanEvent, SpanLink
 from otelkit.semconv.attributes import Core
 
@@ -24,14 +24,8 @@ _MAX_REMEMBERED: Final = 32_768
 _SHORT: Final = 96
 _LONGEST_KEY: Final = 256
 
-_SENSITIVE: Final = re.compile(
-    r"(?:^|[._\-])(?:(?:proxy[_-])?authorization|(?:set[_-])?cookies?|x[_-]api[_-]key|api[_-]?key|passwords?|passwd|pwd"
-    r"|passphrase|secrets?|secret[_-]?key|client[_-]?secret|(?:access|refresh|id|auth|session|csrf|bearer)[_-]?token|token"
-    r"|private[_-]?key|access[_-]?key|credentials?|connection[_-]?string|x[_-]auth[_-]token|x[_-]csrf[_-]token"
-    r"|ssn|iban|credit[_-]?card|card[_-]?number|cvv|cvc)\Z",
-    re.IGNORECASE,
-)
-_PHONE_KEY: Final = re.compile(r"(?:^|[._\-])(?:phone|telephone|mobile|fax)(?:[._\-]?(?:number|no))?\Z", re.IGNORECASE)
+_SENSITIVE: Final = re.compile(rf"(?:^|[._-])(?:{SECRET_KEYS})\Z", re.IGNORECASE)
+_PHONE_KEY: Final = re.compile(rf"(?:^|[._-]){PHONE_KEYS}\Z", re.IGNORECASE)
 _QUERY_KEYS: Final = frozenset({Core.URL_QUERY, "http.query", "query_string"})
 
 _KEEP: Final = 0

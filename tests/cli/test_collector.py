@@ -42,6 +42,7 @@ def test_every_option_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None
         (["--set", "fast=1"], "there is no option fast; there are public"),
         (["--set", "slow=5s"], "slow is an option of gateway, not of standard"),
         (["--profile", "gateway", "--set", "slow=soon"], "slow must be a duration such as 500ms, 30s or 4m"),
+        (["--profile", "gateway", "--set", "decision_wait=0s"], "decision_wait must be a duration such as"),
         (["--profile", "gateway", "--set", "keep=101"], "keep must be a number from 0 to 100"),
         (["--profile", "gateway", "--set", "output_tokens=many"], "output_tokens must be a whole number from 1"),
         (["--profile", "gateway", "--set", "kafka=true", "--set", "loadbalancing=true"], "choose one"),

@@ -12,7 +12,8 @@ import yaml
 from otelkit.mapping.patterns import KEY_PREFIXES, scan
 from otelkit.mapping.redaction import Redactor
 from otelkit.provision.collector.profiles import render
-from otelkit.provision.collector.redaction import ALLOWED, PATTERNS
+from otelkit.provision.collector.redaction import ALLOWED, BLOCKED_KEYS, IGNORED_KEYS, PATTERNS, SAYS_NOTHING
+from otelkit.semconv.attributes import Core, GenAI, Otelkit
 
 # RE2 is Python's syntax here, but for these; Python's \w and \d are Unicode's unless told otherwise.
 _IN_PYTHON = {r"\p{L}\p{N}": r"\w", r"\p{L}": r"[^\W\d_]", r"\x{80}-\x{10FFFF}": "\x80-\U0010ffff"}
@@ -26,6 +27,7 @@ def python(pattern: str) -> re.Pattern[str]:
 
 MASKS = {what: python(pattern) for what, pattern in PATTERNS.items()}
 PASSES = [python(pattern) for pattern in ALLOWED]
+KEYS = [python(pattern) for pattern in BLOCKED_KEYS]
 
 
 def masked(text: str) -> str:
@@ -34,6 +36,15 @@ def masked(text: str) -> str:
     for pattern in MASKS.values():
         text = pattern.sub("****", text)
     return text
+
+
+def attribute(key: str, value: str) -> str:
+    """What the two stages leave of an attribute."""
+    if key in IGNORED_KEYS:
+        return value
+    if not python(SAYS_NOTHING).search(value) and any(pattern.search(key) for pattern in KEYS):
+        return "****"
+    return masked(value)
 
 
 BOTH_FIND = [
@@ -53,6 +64,11 @@ BOTH_FIND = [
     "access_token=ya29.a0AfH6SMBx1234567890abcdef",
     "session token: 9f8e7d6c5b4a",
     "GET /x?sig=abcdef123&y=1",
+    "https://h/cb?token=abcdef",
+    "https://h/cb?token=123456",
+    "/cb?x=1&access_token=abcdef",
+    "https://h/cb?email=jane.doe%40example.com&x=1",
+    "https://h/cb?next=%2Fx%3Fuser%3Djane.doe%2540example.com",
     "4111-1111-1111-1111",
     "pay with 5500005555555559 please",
     "378282246310005",
@@ -89,13 +105,51 @@ NEITHER_FINDS = [
     "POST /orders/{order_id}/items",
 ]
 
+SECRET_ATTRIBUTES = [
+    (key, value)
+    for keys, value in (
+        (
+            ("password", "db.password", "user-password", "api_key", "x-api-key", "APIKey", "session_token"),
+            "correct horse",
+        ),
+        (("http.request.header.authorization", "http.request.header.cookie"), '["sid=abc"]'),
+        (("phone", "user.phone_number", "customer_mobile", "fax.no"), "5550187"),
+        (("user_ssn", "card_number", "iban", "cvc"), "078051120"),
+        (("url.query", "http.query", "query_string"), "code=4abcdef&x=1"),
+        (("url.query", "http.query", "query_string"), "x=1&refresh_token=abcdef"),
+        (("url.query",), "pass=open"),
+        (("url.full", "http.target"), "/cb?user=jane.doe%40example.com"),
+        ((Core.SERVICE_INSTANCE_ID, Core.SERVICE_VERSION, Core.HTTP_METHOD, Core.URL_SCHEME), "jane@example.com"),
+        ((Core.DB_SYSTEM, Core.LOG_RECORD_UID, Otelkit.OUTCOME, GenAI.FINISH_REASONS), "jane@example.com"),
+        ((GenAI.OPERATION, Otelkit.METRICS, "telemetry.sdk.name", "telemetry.distro.version"), "jane@example.com"),
+    )
+    for key in keys
+]
+
+KEPT_ATTRIBUTES = [
+    *((key, "4111111111111111") for key in IGNORED_KEYS if key != Otelkit.SCORES),
+    ("gen_ai.usage.total_tokens", "5500"),
+    ("gen_ai.token.type", "input"),
+    ("has.password", "true"),
+    ("password", ""),
+    ("api_key", "[redacted]"),
+    ("phone", "[phone]"),
+    ("keyboard", "qwerty"),
+    ("passwordless", "yes"),
+    ("url.query", "page=2&sort=asc"),
+    (Core.SERVICE_INSTANCE_ID, "550e8400-e29b-41d4-a716-446655440000"),
+    (Core.SERVICE_VERSION, "10.4.2"),
+    (GenAI.FINISH_REASONS, '["stop","tool_calls"]'),
+    ("telemetry.sdk.name", "opentelemetry"),
+]
+
 # What only the Collector masks: it can neither count digits nor look around.
 ONLY_HERE = ["4111-1111-1111-1112", "DE89370400440532013001", "version 1.2.3.4", "password: none"]
 
 
 @pytest.mark.parametrize("text", BOTH_FIND)
 def test_what_the_sdk_takes_out_is_masked_here_as_well(text: str) -> None:
-    assert scan(text) != text
+    assert Redactor().text(text) != text
     assert masked(text) != text
 
 
@@ -103,6 +157,25 @@ def test_what_the_sdk_takes_out_is_masked_here_as_well(text: str) -> None:
 def test_what_the_sdk_leaves_is_left_here_as_well(text: str) -> None:
     assert Redactor().text(text) == text
     assert masked(text) == text
+
+
+@pytest.mark.parametrize(("key", "value"), SECRET_ATTRIBUTES)
+def test_an_attribute_that_the_sdk_masks_is_masked_here_as_well(key: str, value: str) -> None:
+    assert Redactor(capture_content=True).attributes({key: value})[key] != value
+    assert "****" in attribute(key, value)
+    assert not {"correct", "abc", "5550187", "078051120", "jane", "open"} & set(re.split(r"\W+", attribute(key, value)))
+
+
+@pytest.mark.parametrize(("key", "value"), KEPT_ATTRIBUTES)
+def test_an_attribute_that_the_sdk_leaves_is_left_here_as_well(key: str, value: str) -> None:
+    read = int(value) if value.isdigit() else value == "true" or value
+    assert Redactor(capture_content=True).attributes({key: read}) == {key: read}
+    assert attribute(key, value) == value
+
+
+def test_a_line_that_begins_like_a_query_is_none() -> None:
+    assert masked("state=ready after 5 s") == "state=ready after 5 s"
+    assert masked("state=4abc&x=1") == "****"
 
 
 @pytest.mark.parametrize("text", ONLY_HERE)
@@ -119,10 +192,10 @@ def test_no_value_is_let_through_that_a_pattern_would_find_something_in(text: st
             assert not any(passes.search(piece) for passes in PASSES), piece
 
 
-@pytest.mark.parametrize("what", PATTERNS)
-def test_a_pattern_is_in_re2s_language(what: str) -> None:
-    """No lookaround, no references, no possessive repetition, none of more than a thousand."""
-    pattern = PATTERNS[what]
+@pytest.mark.parametrize("pattern", [*PATTERNS.values(), *ALLOWED, *BLOCKED_KEYS, SAYS_NOTHING])
+def test_a_pattern_is_in_re2s_language(pattern: str) -> None:
+    """No lookaround, no references, no possessive repetition, none of more than a thousand, no end of Python's."""
+    assert "\\Z" not in pattern
     assert re.search(r"\(\?[=!<>]", pattern) is None
     assert re.search(r"\\[1-9]", pattern) is None
     assert re.search(r"[*+?}]\+", pattern) is None
@@ -133,7 +206,8 @@ def test_a_pattern_is_in_re2s_language(what: str) -> None:
 def test_every_pattern_is_needed(what: str) -> None:
     """Each finds a text that no other one finds; the order in which the Collector tries them is not fixed."""
     others = [pattern for name, pattern in MASKS.items() if name != what]
-    alone = [text for text in BOTH_FIND if MASKS[what].search(text) and not any(o.search(text) for o in others)]
+    texts = (*BOTH_FIND, *(value for _, value in SECRET_ATTRIBUTES))
+    alone = [text for text in texts if MASKS[what].search(text) and not any(o.search(text) for o in others)]
     assert alone
 
 
@@ -144,8 +218,8 @@ def test_every_profile_masks_values_and_names_of_what_it_receives(profile: str) 
         for name, entry in document["service"]["pipelines"].items():
             if set(entry["receivers"]) & set(document["receivers"]):
                 at = entry["processors"].index("redaction")
-                around = [*entry["processors"][at - 1 : at], *entry["processors"][at + 1 : at + 2]]
-                assert name.startswith("metrics") or around == ["transform/lifted", "transform/lowered"]
+                around = entry["processors"][at - 2 : at + 2]
+                assert around == ["redaction/keys", "transform/lifted", "redaction", "transform/lowered"], name
 
 
 def test_random_keys_are_not_let_through() -> None:

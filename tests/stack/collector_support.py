@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
@@ -30,6 +31,14 @@ from tests.stack.running import Collector, until
 __all__ = ["Client", "Rig", "rig"]
 
 
+class Providers(NamedTuple):
+    """What a client's instruments of other scopes come from."""
+
+    tracer: TracerProvider
+    logger: LoggerProvider
+    meter: MeterProvider
+
+
 class Client:
     """A service with the bare OpenTelemetry SDK, which exports each record as it ends."""
 
@@ -37,11 +46,11 @@ class Client:
         attributes = {"service.name": "plain", **{key.replace("__", "."): value for key, value in resource.items()}}
         self.resource = Resource.create(attributes)
         told = dict(headers or {})
-        self._traces = TracerProvider(resource=self.resource, shutdown_on_exit=False)
-        self._traces.add_span_processor(
+        traces = TracerProvider(resource=self.resource, shutdown_on_exit=False)
+        traces.add_span_processor(
             SimpleSpanProcessor(OTLPSpanExporter(f"{endpoint}/v1/traces", headers=told, timeout=5))
         )
-        self.tracer = self._traces.get_tracer("plain")
+        self.tracer = traces.get_tracer("plain")
         logs = LoggerProvider(resource=self.resource, shutdown_on_exit=False)
         logs.add_log_record_processor(
             SimpleLogRecordProcessor(OTLPLogExporter(f"{endpoint}/v1/logs", headers=told, timeout=5))
@@ -49,12 +58,13 @@ class Client:
         self.logger = logs.get_logger("plain")
         exporter = OTLPMetricExporter(f"{endpoint}/v1/metrics", headers=told, timeout=5)
         reader = PeriodicExportingMetricReader(exporter, export_interval_millis=float("inf"))
-        self._metrics = MeterProvider([reader], resource=self.resource, shutdown_on_exit=False)
-        self.meter = self._metrics.get_meter("plain")
+        metrics = MeterProvider([reader], resource=self.resource, shutdown_on_exit=False)
+        self.meter = metrics.get_meter("plain")
+        self.providers = Providers(traces, logs, metrics)
 
     def flush_metrics(self) -> None:
         """Export what the instruments hold now."""
-        assert self._metrics.force_flush(5_000)
+        assert self.providers.meter.force_flush(5_000)
 
 
 class Rig:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceFlags
 
 from tests.stack.collector_support import Rig, rig
 from tests.stack.running import until
+
+AttributeValue = str | int | list[str]
 
 pytestmark = pytest.mark.stack
 
@@ -63,6 +66,31 @@ HARMLESS = {
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     with rig(tmp_path_factory.mktemp("redaction")) as made:
         yield made
+
+
+BY_KEY: Mapping[str, AttributeValue] = {
+    "password": "plantedword",
+    "api_key": "plantedword",
+    "session_token": "plantedword",
+    "http.request.header.authorization": "plantedword",
+    "http.request.header.cookie": ["sid=plantedword"],
+    "phone": "5550187",
+    "user.mobile": 5550187,
+    "user_ssn": "078051120",
+    "url.query": "code=4plantedword&state=plantedword",
+    "http.query": "sig=plantedword&x=1",
+    "url.full": "https://h/cb?token=plantedword&x=1",
+    "http.target": "/cb?access_token=plantedword",
+    "http.url": "https://h/cb?email=plantedword%40example.com",
+    **dict.fromkeys(
+        (
+            "service.instance.id", "service.version", "http.request.method", "url.scheme", "db.system.name",
+            "otelkit.outcome", "gen_ai.response.finish_reasons", "log.record.uid", "telemetry.sdk.name",
+        ),
+        "plantedword@example.com",
+    ),
+}  # fmt: skip
+BY_KEY_LEAKS = re.compile("plantedword|5550187|078051120")
 
 
 def secrets_in(text: str) -> list[str]:
@@ -130,3 +158,44 @@ def test_nothing_planted_in_metric_attributes_reaches_prometheus(running: Rig) -
     text = running.scraped("shop_orders_total")
     assert secrets_in(text) == []
     assert 'text_email="it says **** here"' in text
+
+
+def test_what_an_attributes_key_tells_to_be_secret_is_masked_in_spans_logs_and_metrics(running: Rig) -> None:
+    client = running.client(user_password="plantedword", service__instance__id="plantedword@example.com")
+    spans, logs = len(running.traces.spans), len(running.loki.logs)
+    with client.tracer.start_as_current_span("GET /cb") as span:
+        span.set_attributes({**BY_KEY, "enabled.password": True, "gen_ai.usage.input_tokens": 5550188})
+        span.add_event("read", BY_KEY)
+    client.logger.emit(
+        timestamp=time.time_ns(), body={"user": {**BY_KEY, "n": 5}, "secret": "plantedword"}, attributes=BY_KEY
+    )
+    client.meter.create_counter("shop.keys").add(1, {key: str(value) for key, value in BY_KEY.items()})
+    client.flush_metrics()
+    until(lambda: len(running.traces.spans) > spans and len(running.loki.logs) > logs, 15, "both are there")
+    found, record = running.traces.spans[spans], running.loki.logs[logs]
+    said = f"{found} {record} {running.scraped('shop_keys_total')}"
+    assert [said[at.start() - 40 : at.end()] for at in BY_KEY_LEAKS.finditer(said)] == []
+    assert set(BY_KEY) <= set(found.attributes)
+    assert (found.attributes["enabled.password"], found.attributes["gen_ai.usage.input_tokens"]) == (True, 5550188)
+    assert record.body["user"]["n"] == 5
+    assert record.body["secret"] == "****"
+
+
+def test_a_scopes_name_and_version_are_masked_and_others_stay(running: Rig) -> None:
+    client = running.client()
+    known, seen = len(running.traces.spans), len(running.loki.logs)
+    for name, version in (("shop of jane@example.com", "for jane@example.com"), ("opentelemetry.httpx", "0.49b2")):
+        with client.providers.tracer.get_tracer(name, version).start_as_current_span("one"):
+            pass
+        client.providers.logger.get_logger(name, version).emit(timestamp=time.time_ns(), body="one")
+        client.providers.meter.get_meter(name, version).create_counter(f"scoped.{len(name)}").add(1)
+    client.flush_metrics()
+    until(lambda: len(running.traces.spans) > known + 1 and len(running.loki.logs) > seen + 1, 15, "all are there")
+    wanted = {("shop of ****", "for ****"), ("opentelemetry.httpx", "0.49b2")}
+    scopes = [record.scope for record in (*running.traces.spans[known:], *running.loki.logs[seen:])]
+    assert {(scope.name, scope.version) for scope in scopes} == wanted
+    assert not any(scope.attributes for scope in scopes)
+    text = running.scraped("scoped_19_total")
+    assert "jane@example.com" not in text
+    assert 'otel_scope_name="shop of ****"' in text
+    assert "otelkit_lifted" not in text

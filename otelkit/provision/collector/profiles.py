@@ -39,9 +39,8 @@ _CONTRIB: Final = """
 {} is not in otelkit's distribution (not published at this version): this file
 needs the Collector's contrib image, and was rendered but not run by otelkit's tests."""
 
-# Redaction before anything is copied to several legs; names too, where a signal has any.
-_MASKED: Final = redaction.attributes()
-_REDACTED: Final = (redaction.lifted(), _MASKED, redaction.lowered())
+# Redaction before anything is copied to several legs.
+_REDACTED: Final = (redaction.by_key(), redaction.lifted(), redaction.attributes(), redaction.lowered())
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ def _dev(options: Options) -> Mapping[str, Configuration]:
     kept = (parts.server(None), debug)
     pipelines = (
         Pipeline(Signal.TRACES, "all", received, first, kept),
-        Pipeline(Signal.METRICS, "all", received, first[:-1], kept),
+        Pipeline(Signal.METRICS, "all", received, first, kept),
         Pipeline(Signal.LOGS, "all", (*received, *_file_log(options)), first, kept),
     )
     return {"dev.yaml": Configuration(_DEV, pipelines, (parts.HEALTH, parts.STORAGE, *extensions))}
@@ -113,7 +112,7 @@ def _standard(options: Options) -> Mapping[str, Configuration]:
             Signal.METRICS,
             "all",
             (*received, *_derived(options)),
-            (*first, _MASKED, *_counted_once(options), parts.CUMULATIVE, parts.SERIES_LABELS),
+            (*first, *_REDACTED, *_counted_once(options), parts.CUMULATIVE, parts.SERIES_LABELS),
             scraped,
         ),
     )
@@ -138,7 +137,7 @@ def _agent(options: Options) -> Configuration:
             Signal.METRICS,
             "all",
             (*received, *_derived(options)),
-            (*first, _MASKED, *_counted_once(options), parts.CUMULATIVE),
+            (*first, *_REDACTED, *_counted_once(options), parts.CUMULATIVE),
             (sent,),
         ),
     )
@@ -160,7 +159,7 @@ def _gateway_itself(options: Options) -> Configuration:
         Pipeline(Signal.TRACES, "in", received, (*first, *_REDACTED), (sampled, *legs.server_if("all"))),
         Pipeline(Signal.TRACES, "sampled", (sampled,), (sampling.tail_sampling(options),), (legs.traces,)),
         *_logs(legs, received, first),
-        Pipeline(Signal.METRICS, "all", received, (*first, _MASKED, parts.SERIES_LABELS), (legs.remote_write,)),
+        Pipeline(Signal.METRICS, "all", received, (*first, *_REDACTED, parts.SERIES_LABELS), (legs.remote_write,)),
     )
     spans = _with_ai_spans(pipelines, replace(legs, options=replace(options, derived=False)))
     says = _says(_GATEWAY, replace(options, loadbalancing=False))

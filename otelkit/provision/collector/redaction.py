@@ -3,7 +3,8 @@
 otelkit's SDK redacts before anything leaves the process (:mod:`otelkit.mapping.patterns`). A plain OpenTelemetry client
 does not: this stage is for those. RE2 has no lookaround and the processor no arithmetic, so it differs: numbers that
 look like cards or IBANs are masked without their checksum, a name goes with its value (``password=…`` becomes
-``****``), four-part version numbers look like addresses, and attribute *keys* stay as they are.
+``****``), four-part version numbers look like addresses, of what is percent-encoded only ``@`` and ``=`` are read, and
+attribute *keys* stay as they are.
 
 The processor tries patterns in no fixed order: each must hold alone.
 """
@@ -14,11 +15,22 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from otelkit.mapping.patterns import KEY_PREFIXES
+from otelkit.mapping.patterns import KEY_PREFIXES, PHONE_KEYS, PLACEHOLDER, QUERY_NAMES, SECRET_KEYS
 from otelkit.provision.collector.components import Component, Kind
 from otelkit.semconv.attributes import Core, GenAI, Otelkit
 
-__all__ = ["ALLOWED", "IGNORED_KEYS", "MASK", "PATTERNS", "attributes", "lifted", "lowered"]
+__all__ = [
+    "ALLOWED",
+    "BLOCKED_KEYS",
+    "IGNORED_KEYS",
+    "MASK",
+    "PATTERNS",
+    "SAYS_NOTHING",
+    "attributes",
+    "by_key",
+    "lifted",
+    "lowered",
+]
 
 MASK: Final = "****"
 
@@ -64,9 +76,10 @@ PATTERNS: Final[Mapping[str, str]] = {
     # Counts of tokens are no tokens: the value must have letters and digits, or be long.
     "token": rf"(?i)(?:tokens?|jwt){_SIGN}\\{{0,3}}[\"']?"
     r"(?:[a-z_.-]+\d[\w.~+/=-]{3,}|\d+[a-z_-][\w.~+/=-]{4,}|[a-z_.~+/=-]{20,})",
-    "query": r"""(?i)[?&](?:key|sig|signature|code|auth|sid|session|session_?id|jwt|otp|pin|pass|pw|state|nonce|hash"""
-    r"""|hmac)=[^\s&#"'<>]+""",
-    "email": r"[\p{L}\p{N}._%+-]+@(?:[\p{L}\p{N}-]+\.)+\p{L}{2,24}",
+    "query": rf"""(?i)[?&](?:{QUERY_NAMES})=[^\s&#"'<>]+""",
+    # Nothing else, as in url.query: a line of a log may begin with "state=ready".
+    "whole query": rf"(?i)^(?:{QUERY_NAMES})=\S+$",
+    "email": r"[\p{L}\p{N}._%+-]+(?:@|%(?:25)*40)(?:[\p{L}\p{N}-]+\.)+\p{L}{2,24}",
     "iban": r"\b[A-Z][A-Z]\d\d(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?\b",
     # One look for what begins with a number: cards, social security numbers, telephone numbers.
     "number": r"(?:^|[^\w.-])(?:" + "|".join((*_CARDS, _SSN, *_PHONES)) + r")\b",
@@ -97,34 +110,48 @@ ALLOWED: Final = (
 Most attributes end here, at a tenth of what all patterns cost."""
 
 IGNORED_KEYS: Final = (
-    GenAI.OPERATION,
     GenAI.INPUT_TOKENS,
     GenAI.OUTPUT_TOKENS,
     GenAI.CACHE_READ_TOKENS,
     GenAI.CACHE_WRITE_TOKENS,
     GenAI.CACHE_CREATION_TOKENS,
     GenAI.REASONING_TOKENS,
-    GenAI.FINISH_REASONS,
     GenAI.TIME_TO_FIRST_CHUNK,
     Core.HTTP_STATUS,
-    Core.HTTP_METHOD,
-    Core.URL_SCHEME,
-    Core.SERVICE_VERSION,
-    Core.SERVICE_INSTANCE_ID,
-    Core.DB_SYSTEM,
     Core.CODE_LINE,
-    Core.LOG_RECORD_UID,
-    Otelkit.METRICS,
     Otelkit.COST_USD,
-    Otelkit.OUTCOME,
     Otelkit.SCORES,
-    "telemetry.sdk.version",
-    "telemetry.sdk.name",
-    "telemetry.sdk.language",
-    "telemetry.distro.version",
-    "process.runtime.version",
 )
-"""Attributes that hold a figure, a version or one of a few words whoever writes them, and are not looked at."""
+"""Attributes that hold figures whoever writes them, and are not looked at."""
+
+# Two each: what begins with a few characters, or only at the start, is found in a tenth of the time.
+BLOCKED_KEYS: Final = tuple(
+    rf"(?i){start}(?:{names})$" for names in (SECRET_KEYS, PHONE_KEYS) for start in ("[._-]", "^")
+)
+"""Keys whose whole value is masked."""
+
+SAYS_NOTHING: Final = rf"^(?:true|false|{PLACEHOLDER})?$"
+"""Values that stay under any key: whether there is one, and what the SDK has put in its place."""
+
+
+def by_key() -> Component:
+    """Mask whole values by their attribute's key, nested ones too in a log's body.
+
+    A stage of its own: to the processor a value that is allowed is allowed under every key, and most passwords and
+    telephone numbers look like words and figures.
+    """
+    return Component(
+        Kind.PROCESSOR,
+        "redaction/keys",
+        {
+            "allow_all_keys": True,
+            "redact_all_types": True,
+            "ignored_keys": list(IGNORED_KEYS),
+            "allowed_values": [_escaped(SAYS_NOTHING)],
+            "blocked_key_patterns": [_escaped(pattern) for pattern in BLOCKED_KEYS],
+            "summary": "silent",
+        },
+    )
 
 
 def attributes() -> Component:
@@ -144,7 +171,7 @@ def attributes() -> Component:
 
 
 def lifted() -> Component:
-    """Put names, status messages and trace states, which the redaction processor leaves alone, where it looks."""
+    """Put what the redaction processor leaves alone (names, status messages and their like) where it looks."""
     return _moves("transform/lifted", lambda field, lift: [f'set({lift}, {field}) where {field} != ""'])
 
 
@@ -156,6 +183,7 @@ def lowered() -> Component:
 
 
 _LIFTED: Final[Mapping[str, tuple[str, ...]]] = {
+    "scope": ("scope.name", "scope.version"),
     "span": ("span.name", "span.status.message", "span.trace_state"),
     "spanevent": ("spanevent.name",),
     "log": ("log.event_name", "log.severity_text"),
@@ -169,8 +197,9 @@ def _moves(name: str, statements: Callable[[str, str], list[str]]) -> Component:
 
     content = {
         "error_mode": "ignore",
-        "trace_statements": [made("span"), made("spanevent")],
-        "log_statements": [made("log")],
+        "trace_statements": [made("scope"), made("span"), made("spanevent")],
+        "metric_statements": [made("scope")],
+        "log_statements": [made("scope"), made("log")],
     }
     return Component(Kind.PROCESSOR, name, content)
 
