@@ -24,6 +24,7 @@ __all__ = [
     "INSTANCE",
     "JOB",
     "RANGE",
+    "RANGE_SECONDS",
     "RATE_INTERVAL",
     "SERVICE",
     "Expr",
@@ -35,6 +36,7 @@ __all__ = [
     "matches",
     "misses",
     "number",
+    "seconds",
     "share",
     "together",
     "top",
@@ -45,6 +47,9 @@ RATE_INTERVAL: Final = "$__rate_interval"
 
 RANGE: Final = "$__range"
 """Grafana's variable for the whole time that is shown."""
+
+RANGE_SECONDS: Final = "$__range_s"
+"""The same as a number of seconds."""
 
 JOB: Final = "job"
 INSTANCE: Final = "instance"
@@ -228,9 +233,12 @@ class Scope:
         """Fewer series."""
         return replace(self, where=(*self.where, *where))
 
-    def rate(self, metric: MetricDef, *where: Match, by: Iterable[str] = ()) -> Expr:
-        """How many a second: of a counter its value, of a histogram its recordings."""
-        return self._change("rate", metric, _counted(metric), where, by)
+    def rate(self, metric: MetricDef, *where: Match, by: Iterable[str] = (), instead: MetricDef | None = None) -> Expr:
+        """How many a second: of a counter its value, of a histogram its recordings.
+
+        ``instead`` is another name of the metric; it counts for processes that do not record this one.
+        """
+        return self._change("rate", metric, _counted(metric), where, by, instead)
 
     def increase(self, metric: MetricDef, *where: Match, by: Iterable[str] = ()) -> Expr:
         """How many in the window: of a counter its value, of a histogram its recordings."""
@@ -248,15 +256,26 @@ class Scope:
         """The mean of the values recorded on a histogram; nothing where none was recorded."""
         return self.sum_rate(metric, *where, by=by) / (self.rate(metric, *where, by=by) > 0)
 
-    def quantile(self, quantile: float, metric: MetricDef, *where: Match, by: Iterable[str] = ()) -> Expr:
+    def quantile(
+        self,
+        quantile: float,
+        metric: MetricDef,
+        *where: Match,
+        by: Iterable[str] = (),
+        instead: MetricDef | None = None,
+    ) -> Expr:
         """A quantile of a histogram, in the entry's unit; nothing (NaN) where nothing was recorded."""
-        kept = self.buckets(metric, *where, by=by)
+        kept = self.buckets(metric, *where, by=by, instead=instead)
         return Expr(f"histogram_quantile({quantile:.12g}, {kept.text})", kept.by[:-1], kept.reads)
 
-    def buckets(self, metric: MetricDef, *where: Match, by: Iterable[str] = ()) -> Expr:
+    def buckets(
+        self, metric: MetricDef, *where: Match, by: Iterable[str] = (), instead: MetricDef | None = None
+    ) -> Expr:
         """A histogram's buckets a second: what quantiles are made of, and what a heat map shows."""
+        if instead and _histogram(instead).boundaries != metric.boundaries:
+            raise ValueError(f"{instead.name} has other boundaries than {metric.name}")
         kept = (*self._kept(metric, by), _BOUND)
-        return self._aggregate("sum", "rate", _histogram(metric), "_bucket", where, kept)
+        return self._aggregate("sum", "rate", _histogram(metric), "_bucket", where, kept, instead)
 
     def within(self, bound: float, metric: MetricDef, *where: Match, by: Iterable[str] = ()) -> Expr:
         """Recordings a second of at most ``bound``, which must be one of the entry's boundaries."""
@@ -287,9 +306,9 @@ class Scope:
         was known before or is younger than the window; after a gap in the data old processes' series only seem to.
         """
         series = self._selector(metric, _counted(metric), where)
-        alive = self._selector(uptime, "", ())
+        alive = self._processes()._selector(uptime, "", ())
         begun = f"(last_over_time({series}[{self.window}]) unless {series} offset {self.window})"
-        known = f"({alive} offset {self.window} or last_over_time({alive}[{self.window}]) <= {_seconds(self.window)})"
+        known = f"({alive} offset {self.window} or last_over_time({alive}[{self.window}]) <= {seconds(self.window)})"
         counts = f"{begun} and on ({JOB}, {INSTANCE}) {known} or increase({series}[{self.window}])"
         kept = self._kept(metric, by)
         return Expr(f"sum{_by(kept)} ({counts})", kept, (metric, uptime))
@@ -304,17 +323,40 @@ class Scope:
         """The entry's series as they are, for ``absent`` and label values."""
         return Expr(self._selector(metric, _counted(metric), where), (), (metric,))
 
-    def _change(self, function: str, metric: MetricDef, suffix: str, where: Iterable[Match], by: Iterable[str]) -> Expr:
+    def _processes(self) -> Scope:
+        """The processes of the scope's series, whatever it asks of these besides."""
+        return replace(self, where=tuple(where for where in self.where if where.attribute in _EVERYWHERE))
+
+    def _change(
+        self,
+        function: str,
+        metric: MetricDef,
+        suffix: str,
+        where: Iterable[Match],
+        by: Iterable[str],
+        instead: MetricDef | None = None,
+    ) -> Expr:
         if metric.instrument not in {Instrument.COUNTER, Instrument.HISTOGRAM}:
             raise ValueError(f"{metric.name} is a {metric.instrument}: ask for its value now")
-        return self._aggregate("sum", function, metric, suffix, where, self._kept(metric, by))
+        return self._aggregate("sum", function, metric, suffix, where, self._kept(metric, by), instead)
 
     def _aggregate(
-        self, how: str, function: str, metric: MetricDef, suffix: str, where: Iterable[Match], kept: tuple[str, ...]
+        self,
+        how: str,
+        function: str,
+        metric: MetricDef,
+        suffix: str,
+        where: Iterable[Match],
+        kept: tuple[str, ...],
+        instead: MetricDef | None = None,
     ) -> Expr:
-        series = self._selector(metric, suffix, where)
-        inner = f"{function}({series}[{self.window}])" if function else series
-        return Expr(f"{how}{_by(kept)} ({inner})", kept, (metric,))
+        reads = (metric, instead) if instead else (metric,)
+        first, *others = (self._applied(function, self._selector(entry, suffix, where)) for entry in reads)
+        inner = " or ".join([first, *(f"({other} unless on ({JOB}, {INSTANCE}) {first})" for other in others)])
+        return Expr(f"{how}{_by(kept)} ({inner})", kept, reads)
+
+    def _applied(self, function: str, series: str) -> str:
+        return f"{function}({series}[{self.window}])" if function else series
 
     def _selector(self, metric: MetricDef, suffix: str, where: Iterable[Match]) -> str:
         conditions = (*self.where, *where)
@@ -344,8 +386,11 @@ def _counted(metric: MetricDef) -> str:
     return "_count" if metric.instrument is Instrument.HISTOGRAM else ""
 
 
-def _seconds(window: str) -> int:
-    return int(window[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[window[-1]]
+def seconds(window: str) -> str:
+    """Return a window's length in seconds, as a query says it."""
+    if window == RANGE:
+        return RANGE_SECONDS
+    return str(int(window[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[window[-1]])
 
 
 def _by(attributes: tuple[str, ...]) -> str:

@@ -178,7 +178,7 @@ def test_variables_that_queries_use_exist_and_those_that_exist_are_used(board: D
         for ask in (ask for panel in board.panels for ask in panel.asks)
         for name in re.findall(r"\$(\w+)", ask.query.text)
     }
-    assert used - {"__rate_interval", "__range"} == declared
+    assert used - {"__rate_interval", "__range", "__range_s"} == declared
 
 
 def test_the_same_bytes_every_time() -> None:

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from otelkit.provision.dashboards import boards
 from otelkit.provision.prometheus.recording import RECORDED, Recorded
 from otelkit.provision.promql import Scope, equals, share
 from otelkit.semconv.attributes import Core, GenAI
 from otelkit.semconv.metrics import Metrics
-from tests.stack.parts import program
+from tests.provision.evaluation import Evaluation, evaluate
 
-_FILE = Path(__file__).parents[2] / "collector" / "prometheus" / "rules" / "recording.yaml"
 _ENTRIES = [entry for entry in vars(RECORDED).values() if isinstance(entry, Recorded)]
 _SHOP = 'service_name="shop", deployment_environment_name="prod"'
 _HTTP = Metrics.HTTP_DURATION.prometheus_name
@@ -39,41 +35,23 @@ _SERIES = {
 _OF_SHOP = Scope(where=(equals(Core.SERVICE_NAME, "shop"),))
 
 
-def evaluated(folder: Path, expected: dict[str, float]) -> None:
-    """Assert what expressions give after half an hour."""
-    asked = [
-        {"expr": text, "eval_time": "30m", "exp_samples": [{"labels": "{}", "value": value}]}
-        for text, value in expected.items()
-    ]
-    series = [{"series": name, "values": values} for name, values in _SERIES.items()]
-    test: dict[str, Any] = {"interval": "1m", "input_series": series, "promql_expr_test": asked}
-    file = folder / "test.yaml"
-    file.write_text(yaml.safe_dump({"rule_files": [str(_FILE)], "fuzzy_compare": True, "tests": [test]}, width=10_000))
-    ran = subprocess.run([str(program("promtool")), "test", "rules", str(file)], capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-
-
 @pytest.mark.stack
 def test_requests_errors_and_quantiles_of_a_service_over_all_its_workers(tmp_path: Path) -> None:
     failed, asked = RECORDED.REQUESTS_FAILED.now(_OF_SHOP), RECORDED.REQUESTS.now(_OF_SHOP)
-    evaluated(
-        tmp_path,
-        {
-            asked.text: 2.0,
-            share(failed, asked).text: 0.025,
-            RECORDED.REQUEST_SECONDS.quantile(_OF_SHOP, 0.5).text: 0.1,
-            RECORDED.REQUEST_SECONDS.quantile(_OF_SHOP, 0.75).text: 0.55,
-        },
-    )
+    expected = {
+        asked.text: 2.0,
+        share(failed, asked).text: 0.025,
+        RECORDED.REQUEST_SECONDS.quantile(_OF_SHOP, 0.5).text: 0.1,
+        RECORDED.REQUEST_SECONDS.quantile(_OF_SHOP, 0.75).text: 0.55,
+    }
+    evaluate(tmp_path, Evaluation(_SERIES, "30m", expected))
 
 
 @pytest.mark.stack
 def test_tokens_of_an_hour_are_those_that_add_up(tmp_path: Path) -> None:
     of_gpt = _OF_SHOP.only(equals(GenAI.REQUEST_MODEL, "gpt"))
-    evaluated(
-        tmp_path,
-        {RECORDED.TOKENS_HOUR.now(_OF_SHOP).text: 3630.0, RECORDED.TOKENS_DAY.now(of_gpt).text: 3600.0},
-    )
+    expected = {RECORDED.TOKENS_HOUR.now(_OF_SHOP).text: 3630.0, RECORDED.TOKENS_DAY.now(of_gpt).text: 3600.0}
+    evaluate(tmp_path, Evaluation(_SERIES, "30m", expected))
 
 
 def test_names_say_level_metric_and_operations() -> None:

@@ -29,8 +29,8 @@ def _models(limits: Thresholds) -> tuple[AlertRule, ...]:
     made = each.happened(Metrics.LLM_CALLS)
     failing = share(each.happened(Metrics.LLM_CALLS, _ERROR), made)
     enough = each.happened(Metrics.LLM_CALLS, _NOT_EMBEDDING) >= limits.min_llm_calls
-    slow = _p95(each, Metrics.OPERATION_DURATION) | _p95(each, Metrics.INFERENCE_DURATION)
-    first = _p95(each, Metrics.TIME_TO_FIRST_CHUNK) | _p95(each, Metrics.INFERENCE_TIME_TO_FIRST_CHUNK)
+    slow = _p95(each, Metrics.OPERATION_DURATION, Metrics.INFERENCE_DURATION)
+    first = _p95(each, Metrics.TIME_TO_FIRST_CHUNK, Metrics.INFERENCE_TIME_TO_FIRST_CHUNK)
     calls = f"; {limits.min_llm_calls} calls or more in 10 minutes"
     return (
         AlertRule(
@@ -72,8 +72,8 @@ def _models(limits: Thresholds) -> tuple[AlertRule, ...]:
     )
 
 
-def _p95(scope: Scope, metric: MetricDef) -> Expr:
-    return scope.quantile(0.95, metric, _NOT_EMBEDDING)
+def _p95(scope: Scope, metric: MetricDef, instead: MetricDef) -> Expr:
+    return scope.quantile(0.95, metric, _NOT_EMBEDDING, instead=instead)
 
 
 def _retrieval(limits: Thresholds) -> tuple[AlertRule, ...]:

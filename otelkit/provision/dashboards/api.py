@@ -131,7 +131,7 @@ _REQUESTS: Final = Row(
         Panel(
             title="Slow requests",
             says="Requests that took longer than OTELKIT_SLOW_REQUEST_SECONDS, by endpoint, in the time shown.",
-            asks=(Ask(ALL.increase(Metrics.SLOW_REQUESTS, by=_ROUTE)),),
+            asks=(Ask(ALL.happened(Metrics.SLOW_REQUESTS, by=_ROUTE)),),
             unit=Unit.COUNT,
             kind=Kind.BARS,
         ),

@@ -9,9 +9,10 @@ from typing import Final
 
 from otelkit.provision.alerts.definition import RUNBOOKS_PAGE
 from otelkit.provision.dashboards import api, errors, llm, memory, pipeline, system, users, wall
-from otelkit.provision.dashboards.definition import Dashboard, Kind, Panel, Source, Variable
+from otelkit.provision.dashboards.definition import Ask, Dashboard, Kind, Panel, Source, Variable
 from otelkit.provision.dashboards.render import rendered
 from otelkit.provision.documents import as_json
+from otelkit.provision.promql import seconds
 from otelkit.semconv.metrics import ContainerMetrics, HostMetrics, MetricDef, Metrics, ProcessMetrics
 
 __all__ = ["BOARDS", "NOT_SHOWN", "Query", "files", "places", "queries"]
@@ -67,11 +68,11 @@ class Query:
 
         Args:
             window: for ``$__rate_interval``.
-            shown: for ``$__range``.
+            shown: for ``$__range``, in seconds, minutes, hours or days.
             chosen: a regular expression for a variable; the others mean all.
         """
         everything = {variable.value[0]: variable.value[3] for variable in Variable}
-        values = {**everything, "__rate_interval": window, "__range": shown, **chosen}
+        values = {**everything, "__rate_interval": window, "__range": shown, "__range_s": seconds(shown), **chosen}
         return _VARIABLE.sub(lambda found: values[found[1]], self.text)
 
 
@@ -103,6 +104,11 @@ def places() -> Mapping[MetricDef, tuple[tuple[Dashboard, Panel], ...]]:
     found: dict[MetricDef, dict[tuple[str, str], tuple[Dashboard, Panel]]] = {}
     for board in BOARDS:
         for panel in board.panels:
-            for metric in (metric for ask in panel.asks for metric in ask.reads):
+            for metric in (metric for ask in panel.asks for metric in _shown(ask)):
                 found.setdefault(metric, {})[board.uid, panel.title] = board, panel
     return {metric: tuple(panels.values()) for metric, panels in found.items()}
+
+
+def _shown(ask: Ask) -> tuple[MetricDef, ...]:
+    """What a query shows: not the uptime by which it only tells new processes from old ones."""
+    return tuple(metric for metric in ask.reads if metric is not Metrics.UPTIME) or ask.reads

@@ -17,6 +17,7 @@ from otelkit.provision.dashboards.definition import (
     Unit,
     at_least,
 )
+from otelkit.provision.dashboards.llm import failed_calls
 from otelkit.provision.foreign import PrometheusMetrics
 from otelkit.provision.logql import SEVERITY, event, lines
 from otelkit.provision.promql import RANGE, equals, matches, top
@@ -31,7 +32,7 @@ _FAILED: Final = equals(Otelkit.OUTCOME, "error")
 TOP_TYPES: Final = Panel(
     title="Most frequent errors",
     says="The ten types of exceptions that were seen most in the time shown, each counted once a trace.",
-    asks=(Ask(top(10, ALL.increase(ErrorMetrics.ERRORS, by=(Core.ERROR_TYPE,)))),),
+    asks=(Ask(top(10, ALL.happened(ErrorMetrics.ERRORS, by=(Core.ERROR_TYPE,)))),),
     unit=Unit.COUNT,
     kind=Kind.BARS,
     alerts=("NewError",),
@@ -70,7 +71,7 @@ _EXCEPTIONS: Final = Row(
         Panel(
             title="Failed tools",
             says="Failed tool calls in the time shown, by tool.",
-            asks=(Ask(ALL.increase(Metrics.TOOL_CALLS, _FAILED, by=(GenAI.TOOL_NAME,)), sure=False),),
+            asks=(Ask(ALL.happened(Metrics.TOOL_CALLS, _FAILED, by=(GenAI.TOOL_NAME,)), sure=False),),
             unit=Unit.COUNT,
             kind=Kind.BARS,
             alerts=("ToolFailures",),
@@ -78,7 +79,7 @@ _EXCEPTIONS: Final = Row(
         Panel(
             title="Failed jobs",
             says="Failed runs in the time shown, by job and type of error.",
-            asks=(Ask(ALL.increase(JobMetrics.FAILURES, by=(Otelkit.JOB_NAME, Core.ERROR_TYPE)), sure=False),),
+            asks=(Ask(ALL.happened(JobMetrics.FAILURES, by=(Otelkit.JOB_NAME, Core.ERROR_TYPE)), sure=False),),
             unit=Unit.COUNT,
             kind=Kind.BARS,
         ),
@@ -92,8 +93,7 @@ _TIMEOUTS: Final = Row(
             says="Model calls a second that ended in a timeout, by model.",
             asks=(
                 Ask(
-                    SERVICES.rate(Metrics.OPERATION_DURATION, _TIMEOUT, by=(GenAI.REQUEST_MODEL,))
-                    | SERVICES.rate(Metrics.INFERENCE_DURATION, _TIMEOUT, by=(GenAI.REQUEST_MODEL,)),
+                    failed_calls(SERVICES, _TIMEOUT, (GenAI.REQUEST_MODEL,)),
                     sure=False,
                 ),
             ),
@@ -147,7 +147,7 @@ _ALERTS: Final = Row(
         Panel(
             title="Security events",
             says="What somebody tried, in the time shown, by kind and outcome.",
-            asks=(Ask(ALL.increase(SecurityMetrics.EVENTS, by=(Security.KIND, Event.OUTCOME)), sure=False),),
+            asks=(Ask(ALL.happened(SecurityMetrics.EVENTS, by=(Security.KIND, Event.OUTCOME)), sure=False),),
             unit=Unit.COUNT,
             kind=Kind.BARS,
             width=12,

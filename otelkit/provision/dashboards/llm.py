@@ -21,11 +21,11 @@ from otelkit.provision.dashboards.definition import (
     seconds,
 )
 from otelkit.provision.prometheus.recording import TOKENS
-from otelkit.provision.promql import Expr, Scope, differs, equals, share, top
+from otelkit.provision.promql import Expr, Match, Scope, differs, equals, share, top
 from otelkit.semconv.attributes import Core, GenAI, Operation, Otelkit
 from otelkit.semconv.metrics import Metrics, ServerMetrics
 
-__all__ = ["BOARD", "FEW_TENANTS", "first_token", "latency", "latency_heat"]
+__all__ = ["BOARD", "FEW_TENANTS", "failed_calls", "first_token", "latency", "latency_heat"]
 
 _MODEL: Final = (GenAI.REQUEST_MODEL,)
 _TOOL: Final = (Otelkit.TOOL_INTEGRATION, GenAI.TOOL_NAME)
@@ -37,29 +37,28 @@ FEW_TENANTS: Final = (Otelkit.TENANT,)
 """The server's ten largest groups, by pseudonym."""
 
 # What the metrics of model calls are called is a service's choice (OTELKIT_METRIC_PROFILE), so both names are asked.
+# Embeddings are calls by the first names only.
 
 
 def latency(quantile: float, by: tuple[str, ...] = ()) -> Expr:
     """Return a percentile of how long model calls took, embeddings not among them."""
-    classic = MODELS.quantile(quantile, Metrics.OPERATION_DURATION, _CHAT, by=by)
-    return classic | MODELS.quantile(quantile, Metrics.INFERENCE_DURATION, by=by)
+    return MODELS.quantile(quantile, Metrics.OPERATION_DURATION, _CHAT, by=by, instead=Metrics.INFERENCE_DURATION)
 
 
 def latency_heat() -> Expr:
     """Return the buckets of how long model calls took."""
-    return MODELS.buckets(Metrics.OPERATION_DURATION, _CHAT) | MODELS.buckets(Metrics.INFERENCE_DURATION)
+    return MODELS.buckets(Metrics.OPERATION_DURATION, _CHAT, instead=Metrics.INFERENCE_DURATION)
 
 
 def first_token(quantile: float, by: tuple[str, ...] = ()) -> Expr:
     """Return a percentile of the time to the first token."""
-    classic = MODELS.quantile(quantile, Metrics.TIME_TO_FIRST_CHUNK, by=by)
-    return classic | MODELS.quantile(quantile, Metrics.INFERENCE_TIME_TO_FIRST_CHUNK, by=by)
+    latest = Metrics.INFERENCE_TIME_TO_FIRST_CHUNK
+    return MODELS.quantile(quantile, Metrics.TIME_TO_FIRST_CHUNK, by=by, instead=latest)
 
 
-def _errors_by_type(scope: Scope) -> Expr:
-    failed = differs(Core.ERROR_TYPE, "")
-    classic = scope.rate(Metrics.OPERATION_DURATION, failed, by=(Core.ERROR_TYPE,))
-    return classic | scope.rate(Metrics.INFERENCE_DURATION, failed, by=(Core.ERROR_TYPE,))
+def failed_calls(scope: Scope, error: Match, by: tuple[str, ...]) -> Expr:
+    """Return how many model calls a second ended in an ``error``, embeddings among them."""
+    return scope.rate(Metrics.OPERATION_DURATION, error, by=by, instead=Metrics.INFERENCE_DURATION)
 
 
 _NOW: Final = Row(
@@ -77,7 +76,7 @@ _NOW: Final = Row(
         Panel(
             title="Cost",
             says="Cost of priced calls in the time shown; calls without a price are in the panel beside.",
-            asks=(Ask(_MODELS_ALL.increase(Metrics.LLM_COST)),),
+            asks=(Ask(_MODELS_ALL.happened(Metrics.LLM_COST)),),
             unit=Unit.DOLLARS,
             kind=Kind.FIGURE,
             width=4,
@@ -87,7 +86,7 @@ _NOW: Final = Row(
         Panel(
             title="Calls without a price",
             says="Calls in the time shown whose cost is unknown: it is more than the panel beside says.",
-            asks=(Ask(_MODELS_ALL.increase(Metrics.LLM_UNPRICED)),),
+            asks=(Ask(_MODELS_ALL.happened(Metrics.LLM_UNPRICED)),),
             unit=Unit.COUNT,
             kind=Kind.FIGURE,
             width=4,
@@ -143,11 +142,7 @@ _SPEED: Final = Row(
         Panel(
             title="Distribution of time to first token",
             says="How many answers began after how long.",
-            asks=(
-                Ask(
-                    MODELS.buckets(Metrics.TIME_TO_FIRST_CHUNK) | MODELS.buckets(Metrics.INFERENCE_TIME_TO_FIRST_CHUNK)
-                ),
-            ),
+            asks=(Ask(MODELS.buckets(Metrics.TIME_TO_FIRST_CHUNK, instead=Metrics.INFERENCE_TIME_TO_FIRST_CHUNK)),),
             unit=Unit.SECONDS,
             kind=Kind.HEAT,
         ),
@@ -211,7 +206,7 @@ _TOKENS: Final = Row(
         Panel(
             title="Cost by model",
             says="US dollars in the time shown by model, priced calls only.",
-            asks=(Ask(_MODELS_ALL.increase(Metrics.LLM_COST, by=_MODEL)),),
+            asks=(Ask(_MODELS_ALL.happened(Metrics.LLM_COST, by=_MODEL)),),
             unit=Unit.DOLLARS,
             kind=Kind.BARS,
             width=6,
@@ -219,7 +214,7 @@ _TOKENS: Final = Row(
         Panel(
             title="Cost by endpoint",
             says="US dollars in the time shown by the endpoint that caused it; without a name: no request did.",
-            asks=(Ask(ALL.increase(Metrics.ROUTE_COST, by=(Core.HTTP_ROUTE,))),),
+            asks=(Ask(ALL.happened(Metrics.ROUTE_COST, by=(Core.HTTP_ROUTE,))),),
             unit=Unit.DOLLARS,
             kind=Kind.BARS,
             width=6,
@@ -227,7 +222,7 @@ _TOKENS: Final = Row(
         Panel(
             title="Tokens by endpoint",
             says="Tokens in the time shown by the endpoint that caused them.",
-            asks=(Ask(ALL.increase(Metrics.ROUTE_TOKENS, by=(Core.HTTP_ROUTE,))),),
+            asks=(Ask(ALL.happened(Metrics.ROUTE_TOKENS, by=(Core.HTTP_ROUTE,))),),
             unit=Unit.COUNT,
             kind=Kind.BARS,
             width=6,
@@ -250,7 +245,7 @@ _TOKENS: Final = Row(
         Panel(
             title="Calls without a price, by model",
             says="Calls in the time shown whose cost is unknown: set a price for these models.",
-            asks=(Ask(_MODELS_ALL.increase(Metrics.LLM_UNPRICED, by=(GenAI.PROVIDER, GenAI.REQUEST_MODEL))),),
+            asks=(Ask(_MODELS_ALL.happened(Metrics.LLM_UNPRICED, by=(GenAI.PROVIDER, GenAI.REQUEST_MODEL))),),
             unit=Unit.COUNT,
             kind=Kind.BARS,
             alerts=("UnpricedModel",),
@@ -283,7 +278,7 @@ _FAILURES: Final = Row(
         Panel(
             title="Failed calls by type",
             says="Failed calls a second by type of error.",
-            asks=(Ask(_errors_by_type(MODELS), sure=False),),
+            asks=(Ask(failed_calls(MODELS, differs(Core.ERROR_TYPE, ""), (Core.ERROR_TYPE,)), sure=False),),
             unit=Unit.EACH_SECOND,
             kind=Kind.STACKED,
             width=12,
@@ -302,7 +297,7 @@ _TOOLS: Final = Row(
         Panel(
             title="Tool calls",
             says="Calls in the time shown: which tools are used, which hardly.",
-            asks=(Ask(top(20, ALL.increase(Metrics.TOOL_CALLS, by=_TOOL))),),
+            asks=(Ask(top(20, ALL.happened(Metrics.TOOL_CALLS, by=_TOOL))),),
             unit=Unit.COUNT,
             kind=Kind.BARS,
         ),

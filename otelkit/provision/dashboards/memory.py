@@ -132,8 +132,8 @@ _SYNCS: Final = Row(
             asks=(
                 Ask(
                     share(
-                        ALL.increase(JobMetrics.SYNC_RUNS, _WELL, by=_INTEGRATION),
-                        ALL.increase(JobMetrics.SYNC_RUNS, by=_INTEGRATION),
+                        ALL.happened(JobMetrics.SYNC_RUNS, _WELL, by=_INTEGRATION),
+                        ALL.happened(JobMetrics.SYNC_RUNS, by=_INTEGRATION),
                     ),
                 ),
             ),
@@ -146,7 +146,7 @@ _SYNCS: Final = Row(
         Panel(
             title="Failed syncs",
             says="Failures in the time shown, by integration and type of error.",
-            asks=(Ask(ALL.increase(JobMetrics.SYNC_FAILURES, by=(*_INTEGRATION, Core.ERROR_TYPE)), sure=False),),
+            asks=(Ask(ALL.happened(JobMetrics.SYNC_FAILURES, by=(*_INTEGRATION, Core.ERROR_TYPE)), sure=False),),
             unit=Unit.COUNT,
             kind=Kind.BARS,
             width=6,

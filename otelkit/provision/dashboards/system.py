@@ -236,7 +236,7 @@ _JOBS: Final = Row(
         Panel(
             title="Retries",
             says="Runs in the time shown that were another attempt, by job.",
-            asks=(Ask(ALL.increase(JobMetrics.RETRIES, by=_JOB), sure=False),),
+            asks=(Ask(ALL.happened(JobMetrics.RETRIES, by=_JOB), sure=False),),
             unit=Unit.COUNT,
             kind=Kind.BARS,
             width=6,
@@ -264,7 +264,7 @@ _DATABASES: Final = Row(
         Panel(
             title="Slow queries",
             says="Calls in the time shown that took longer than OTELKIT_SLOW_QUERY_SECONDS, by table.",
-            asks=(Ask(ALL.increase(DatabaseMetrics.SLOW, by=(Database.COLLECTION, Database.OPERATION))),),
+            asks=(Ask(ALL.happened(DatabaseMetrics.SLOW, by=(Database.COLLECTION, Database.OPERATION))),),
             unit=Unit.COUNT,
             kind=Kind.BARS,
             alerts=("SlowQueries",),
@@ -272,7 +272,7 @@ _DATABASES: Final = Row(
         Panel(
             title="Repeated queries",
             says="Requests in the time shown that ran one statement again and again (N+1), by endpoint.",
-            asks=(Ask(ALL.increase(DatabaseMetrics.REPEATED, by=(Core.HTTP_ROUTE,)), sure=False),),
+            asks=(Ask(ALL.happened(DatabaseMetrics.REPEATED, by=(Core.HTTP_ROUTE,)), sure=False),),
             unit=Unit.COUNT,
             kind=Kind.BARS,
         ),

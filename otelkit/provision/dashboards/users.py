@@ -127,7 +127,7 @@ _USE: Final = Row(
         Panel(
             title="Events withheld",
             says="Events that were not created, by reason: no consent is no fault, wrong properties are one.",
-            asks=(Ask(ALL.increase(Metrics.EVENTS_WITHHELD, by=(Otelkit.DROP_REASON,))),),
+            asks=(Ask(ALL.happened(Metrics.EVENTS_WITHHELD, by=(Otelkit.DROP_REASON,))),),
             unit=Unit.COUNT,
             kind=Kind.BARS,
         ),

@@ -109,8 +109,8 @@ _TRENDS: Final = Row(
             title="Errors by hour",
             says="Requests answered 5xx and exceptions of all kinds, in the hour before each point.",
             asks=(
-                Ask(_HOUR.increase(Metrics.HTTP_DURATION, FAILED), "answered 5xx", sure=False),
-                Ask(_HOUR.increase(ErrorMetrics.ERRORS), "exceptions"),
+                Ask(_HOUR.happened(Metrics.HTTP_DURATION, FAILED), "answered 5xx", sure=False),
+                Ask(_HOUR.happened(ErrorMetrics.ERRORS), "exceptions"),
             ),
             unit=Unit.COUNT,
             alerts=("HighErrorRate", "NewError"),
@@ -119,7 +119,7 @@ _TRENDS: Final = Row(
         Panel(
             title="What is asked most",
             says="Tools called most in the time shown: what users want done. Their words are not recorded.",
-            asks=(Ask(top(10, ALL.increase(Metrics.TOOL_CALLS, by=(GenAI.TOOL_NAME,)))),),
+            asks=(Ask(top(10, ALL.happened(Metrics.TOOL_CALLS, by=(GenAI.TOOL_NAME,)))),),
             unit=Unit.COUNT,
             kind=Kind.BARS,
         ),
@@ -128,7 +128,7 @@ _TRENDS: Final = Row(
         Panel(
             title="Busiest endpoints",
             says="Requests in the time shown, by route template.",
-            asks=(Ask(top(10, ALL.increase(Metrics.HTTP_DURATION, by=(Core.HTTP_ROUTE,)))),),
+            asks=(Ask(top(10, ALL.happened(Metrics.HTTP_DURATION, by=(Core.HTTP_ROUTE,)))),),
             unit=Unit.COUNT,
             kind=Kind.BARS,
         ),

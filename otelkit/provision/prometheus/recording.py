@@ -52,7 +52,7 @@ class Recorded:
 
 
 def _over(window: str, metric: MetricDef, *where: Match) -> Expr:
-    return Scope(window, by=_MODEL).increase(metric, *where)
+    return Scope(window, by=_MODEL).happened(metric, *where)
 
 
 class RECORDED:
