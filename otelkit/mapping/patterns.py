@@ -16,15 +16,15 @@ __all__ = ["KEY_PREFIXES", "PHONE_KEYS", "PLACEHOLDER", "QUERY_NAMES", "SECRET_K
 
 PLACEHOLDER: Final = r"\[(?:email|phone|ip|card|iban|ssn|key|token|jwt|secret|credentials|redacted)\]"
 
-# The next three also run in the Collector, whose expressions have no lookaround. They are in order: what begins alike
-# stands together, which makes them several times faster there.
+# The next three also run in the Collector, whose expressions have no lookaround.
 SECRET_KEYS: Final = (
-    r"access[_-]?key|accesstoken|api[_-]?key|authorization|authtoken|bearertoken|card[_-]?number|clientsecret"
-    r"|connection[_-]?string|cookies?|credentials?|credit[_-]?card|csrftoken|cvc|cvv|iban|idtoken|passphrase|passwd"
-    r"|passwords?|private[_-]?key|pwd|refreshtoken|secret[_-]?key|secrets?|sessiontoken|ssn|token"
+    *(r"access[_-]?key", "accesstoken", r"api[_-]?key", "authorization", "authtoken", "bearertoken"),
+    *(r"card[_-]?number", "clientsecret", r"connection[_-]?string", "cookies?", "credentials?", r"credit[_-]?card"),
+    *("csrftoken", "cvc", "cvv", "iban", "idtoken", "passphrase", "passwd", "passwords?", r"private[_-]?key", "pwd"),
+    *("refreshtoken", r"secret[_-]?key", "secrets?", "sessiontoken", "ssn", "token"),
 )
 """How keys end whose whole value is secret, in any case: all of the key, or what follows a dot, dash or underscore."""
-PHONE_KEYS: Final = r"(?:fax|mobile|phone|telephone)(?:[._-]?(?:number|no))?"
+PHONE_KEYS: Final = tuple(rf"{word}(?:[._-]?(?:number|no))?" for word in ("fax", "mobile", "phone", "telephone"))
 """How keys end whose whole value is a telephone number."""
 QUERY_NAMES: Final = (
     r"auth|code|hash|hmac|jwt|key|nonce|otp|pass|pin|pw|session|session_?id|sid|sig|signature|state|\w*_token|token"

@@ -24,8 +24,8 @@ _MAX_REMEMBERED: Final = 32_768
 _SHORT: Final = 96
 _LONGEST_KEY: Final = 256
 
-_SENSITIVE: Final = re.compile(rf"(?:^|[._-])(?:{SECRET_KEYS})\Z", re.IGNORECASE)
-_PHONE_KEY: Final = re.compile(rf"(?:^|[._-]){PHONE_KEYS}\Z", re.IGNORECASE)
+_SENSITIVE: Final = re.compile(rf"(?:^|[._-])(?:{'|'.join(SECRET_KEYS)})\Z", re.IGNORECASE)
+_PHONE_KEY: Final = re.compile(rf"(?:^|[._-])(?:{'|'.join(PHONE_KEYS)})\Z", re.IGNORECASE)
 _QUERY_KEYS: Final = frozenset({Core.URL_QUERY, "http.query", "query_string"})
 
 _KEEP: Final = 0

@@ -147,6 +147,42 @@ def test_wrong_shapes_are_problems_and_no_crash(section: str) -> None:
     assert any(problem.fatal for problem in check(text, {}))
 
 
+SHAPES: Mapping[str, tuple[Change, str, str]] = {
+    "processors in a list": (
+        lambda d: d.update(processors=[{"memory_limiter": {}}]), "processors",
+        "a list stands where names with settings belong"),
+    "receivers as text": (
+        lambda d: d.update(receivers="otlp"), "receivers", "text stands where names with settings belong"),
+    "settings as a number": (
+        lambda d: d["exporters"].update({"otlp_http/loki": 3100}), "exporters.otlp_http/loki",
+        "a number stands where names with settings belong"),
+    "extensions as text": (
+        lambda d: d["service"].update(extensions="file_storage"), "service.extensions",
+        "text stands where a list of names belongs"),
+    "a pipeline in a list": (
+        lambda d: d["service"]["pipelines"].update({"logs/kept": ["otlp"]}), "service.pipelines.logs/kept",
+        "a list stands where names with settings belong"),
+    "processors of a pipeline as text": (
+        lambda d: pipeline(d, "logs/kept").update(processors="redaction"), "service.pipelines.logs/kept.processors",
+        "text stands where a list of names belongs"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", SHAPES)
+def test_a_wrong_shape_is_one_problem_at_its_line(fault: str) -> None:
+    change, place, what = SHAPES[fault]
+    document = copy.deepcopy(STANDARD)
+    change(document)
+    text = yaml.safe_dump(document, sort_keys=False)
+    (found,) = check(text, {})
+    assert (found.fatal, found.place, found.what) == (True, place, what)
+    assert text.splitlines()[found.line - 1].strip().startswith(place.rpartition(".")[2])
+
+
+def test_what_is_empty_has_no_wrong_shape() -> None:
+    assert check(FILES["dev.yaml"] + "\nconnectors:\n", {}) == []
+
+
 # --- what the profiles promise --------------------------------------------------------------------------------------
 
 

@@ -17,10 +17,18 @@ _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 
 class GrpcSink:
-    """Listens on a free port of this machine in a ``with`` block."""
+    """Listens on a free port of this machine in a ``with`` block.
+
+    Attributes:
+        spans: what it took.
+        answers: what it says instead of taking a request, where that is set.
+        refused: how many requests it did not take.
+    """
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
+        self.answers: grpc.StatusCode | None = None
+        self.refused = 0
         self._server = grpc.server(ThreadPoolExecutor(2))
         self._server.add_generic_rpc_handlers((_Handler(self),))
         self.port = self._server.add_insecure_port("127.0.0.1:0")
@@ -36,7 +44,10 @@ class GrpcSink:
         self._server.stop(0).wait()
 
     def export(self, body: bytes, context: Any) -> bytes:
-        """Take one request."""
+        """Take one request, or refuse it."""
+        if self.answers is not None:
+            self.refused += 1
+            context.abort(self.answers, "as scripted")
         self.spans.extend(decode_spans(body).records)
         return b""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import grpc
 import pytest
 
 from otelkit.testing.otlp_sink import Answer
@@ -54,6 +55,50 @@ def test_what_waits_when_the_collector_is_stopped_is_sent_after_its_next_start(t
         running.loki.script()
         running.collector.start()
         until(lambda: numbers(running) == set(range(RECORDS)), 60, "all are with Loki")
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 500])
+def test_a_backend_that_refuses_is_asked_once_and_the_loss_is_counted(tmp_path: Path, status: int) -> None:
+    """What the exporter takes for final; docs/operations.md says what to do when a token changes."""
+    with rig(tmp_path) as running:
+        running.server.script(then=Answer(status))
+        emit(running.client(), 0, 1)
+        until(lambda: running.collector.own("otelcol_exporter_send_failed_log_records") == 1, 15, "it is counted")
+        running.server.script()
+        emit(running.client(), 1, 1)
+        until(lambda: running.server.logs, 15, "the next one arrives")
+        assert [request.status for request in running.server.requests] == [status, 200]
+        assert [record.attributes["number"] for record in running.server.logs] == [1]
+        until(lambda: numbers(running) == {0, 1}, 15, "the other leg has both")
+
+
+@pytest.mark.parametrize("status", [grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.INTERNAL])
+def test_a_trace_store_that_refuses_is_asked_once_and_the_loss_is_counted(
+    tmp_path: Path, status: grpc.StatusCode
+) -> None:
+    with rig(tmp_path) as running:
+        tracer = running.client().tracer
+        running.traces.answers = status
+        tracer.start_span("lost").end()
+        until(lambda: running.collector.own("otelcol_exporter_send_failed_spans") == 1, 15, "it is counted")
+        running.traces.answers = None
+        tracer.start_span("next").end()
+        until(lambda: running.traces.spans, 15, "the next one arrives")
+        assert running.traces.refused == 1
+        assert [span.name for span in running.traces.spans] == ["next"]
+
+
+def test_a_token_that_changes_while_the_collector_is_stopped_loses_nothing_that_waits(tmp_path: Path) -> None:
+    with rig(tmp_path, "standard.yaml", "auth=server", SERVER_TOKEN="of-yesterday") as running:
+        running.server.script(then=Answer(503))
+        emit(running.client(), 0, 5)
+        running.collector.stop()
+        running.server.script()
+        asked = len(running.server.requests)
+        with running.collector.told(SERVER_TOKEN="of-today"):
+            running.collector.start()
+            until(lambda: len(running.server.logs) == 5, 30, "what waited is there")
+        assert {each.headers["Authorization"] for each in running.server.requests[asked:]} == {"Bearer of-today"}
 
 
 def test_a_leg_that_is_away_keeps_the_others_from_nothing(tmp_path: Path) -> None:

@@ -65,7 +65,8 @@ def check(text: str, environment: Mapping[str, str]) -> list[Problem]:
     if not isinstance(document, dict) or not isinstance(_at(document, "service", "pipelines"), dict):
         return [Problem(1, "service.pipelines", "there are no pipelines", "begin with `otelkit collector render`")]
     file = _File(document, environment)
-    found = [entry for looked in _CHECKS for entry in looked(file)]
+    # What has the wrong shape counts as empty to the other checks: what they would say of it is beside the point.
+    found = list(_misshapen(document)) or [entry for looked in _CHECKS for entry in looked(file)]
     return sorted((_placed(entry, lines) for entry in found), key=lambda problem: problem.line)
 
 
@@ -86,6 +87,38 @@ class _File:
         for kind in kinds:
             for name, settings in self.sections[kind].items():
                 yield (kind.value, name), str(name).partition("/")[0], _mapping(settings)
+
+
+# --- shapes ------------------------------------------------------------------------------------------------------
+
+
+def _misshapen(document: Mapping[str, Any]) -> Iterator[_Found]:
+    """Yield what is no mapping or no list where the Collector reads one; what is empty is both."""
+    by_name = "write `name: settings` below it, a component a line"
+    for kind in Kind:
+        yield from _no_mapping((kind.value,), document.get(kind.value), by_name)
+        for name, settings in _mapping(document.get(kind.value)).items():
+            yield from _no_mapping((kind.value, name), settings, "write `setting: value` below it")
+    yield from _no_list(("service", "extensions"), _at(document, "service", "extensions"))
+    for name, pipeline in _at(document, "service", "pipelines").items():
+        path: Path = ("service", "pipelines", name)
+        yield from _no_mapping(path, pipeline, "write receivers, processors and exporters below it")
+        for part in (Kind.RECEIVER, Kind.PROCESSOR, Kind.EXPORTER):
+            yield from _no_list((*path, part.value), _mapping(pipeline).get(part.value))
+
+
+def _no_mapping(path: Path, value: Any, fix: str) -> Iterator[_Found]:
+    if value is not None and not isinstance(value, Mapping):
+        yield _Found(path, f"{_kind(value)} stands where names with settings belong", fix)
+
+
+def _no_list(path: Path, value: Any) -> Iterator[_Found]:
+    if value is not None and not isinstance(value, list):
+        yield _Found(path, f"{_kind(value)} stands where a list of names belongs", "write [name, …]")
+
+
+def _kind(value: Any) -> str:
+    return {str: "text", list: "a list", dict: "a mapping", bool: "a truth value"}.get(type(value), "a number")
 
 
 # --- what there is -----------------------------------------------------------------------------------------------

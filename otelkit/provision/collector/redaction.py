@@ -124,10 +124,9 @@ IGNORED_KEYS: Final = (
 )
 """Attributes that hold figures whoever writes them, and are not looked at."""
 
-# Two each: what begins with a few characters, or only at the start, is found in a tenth of the time.
-BLOCKED_KEYS: Final = tuple(
-    rf"(?i){start}(?:{names})$" for names in (SECRET_KEYS, PHONE_KEYS) for start in ("[._-]", "^")
-)
+# In order, so that what begins alike stands together, and apart by where it begins: a third of the time.
+_KEY_ENDS: Final = "|".join(sorted((*SECRET_KEYS, *PHONE_KEYS)))
+BLOCKED_KEYS: Final = tuple(rf"(?i){start}(?:{_KEY_ENDS})$" for start in ("[._-]", "^"))
 """Keys whose whole value is masked."""
 
 SAYS_NOTHING: Final = rf"^(?:true|false|{PLACEHOLDER})?$"
