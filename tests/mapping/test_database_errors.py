@@ -40,9 +40,13 @@ def test_twice_the_input_takes_about_twice_the_time(piece: str, message: bool) -
         without_values(hostile, message=message)
         return time.process_time() - begun
 
-    # The quickest of several: a busy machine stretches any single one.
-    small, large = (min(seconds(length) for _ in range(5)) for length in (32_000, 64_000))
-    assert large < 3 * small + 0.001  # what is quadratic takes four times as long
+    def ratio() -> float:
+        # The quickest of several: a busy machine stretches any single one.
+        small, large = (min(seconds(length) for _ in range(5)) for length in (32_000, 64_000))
+        return (large - 0.001) / small
+
+    # What is quadratic takes four times as long however often it is tried; a busy machine only now and then.
+    assert min(ratio() for _ in range(4)) < 3
 
 
 def test_only_so_much_of_a_message_is_read() -> None:
