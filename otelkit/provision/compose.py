@@ -7,7 +7,7 @@ password: a variable that is not set stops ``docker compose`` and is named. Port
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from otelkit.provision.collector import profiles
@@ -318,16 +318,13 @@ def _chatbot() -> _Service:
 
 def _analytics() -> _Stack:
     database = f"postgresql://otelkit:{_required('POSTGRES_PASSWORD')}@postgres:5432/otelkit"
-    server = _Service(
-        build=_BUILD,
-        command=["serve", "--host", _ANY, "--port", _SERVER_PORT],
-        environment={
-            **{name: _required(name) for name in ("OTELKIT_TOKEN", "OTELKIT_READ_TOKEN", "TELE_SALT")},
-            "OTELKIT_DATABASE_URL": database,
-        },
+    alone = _otelkit()
+    server = replace(
+        alone,
+        environment={**(alone.environment or {}), "OTELKIT_DATABASE_URL": database},
+        volumes=None,
         ports=_published(_SERVER_PORT),
         depends_on=_after(postgres="healthy"),
-        healthcheck=_python_asks(f"http://127.0.0.1:{_SERVER_PORT}/healthz"),
     )
     postgres = _Service(
         image=IMAGES["postgres"],

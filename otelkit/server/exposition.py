@@ -98,7 +98,8 @@ class Exposition:
         try:
             self._kept = asked, await run_in_threadpool(self._ask)
         except (StorageError, SQLAlchemyError, OSError) as failure:
-            _log.warning("GET /metrics goes without what is stored: %s", failure)
+            # Its message may hold the statement and what was asked for.
+            _log.warning("GET /metrics goes without what is stored: %s", type(failure).__name__)
 
     def _ask(self) -> list[Sample]:
         with self._database.reading() as connection:

@@ -51,6 +51,8 @@ def server() -> Iterator[Server]:
 def test_every_record_is_followed_into_the_server(server: Server) -> None:
     status, report = doctor("--endpoint", server.url, OTEL_SERVICE_NAME="shop")
     assert (status, report["ok"]) == (0, True)
+    shown = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
+    assert all(line["found"] in shown for line in report["lines"] if line["hop"] in ("settings", "sdk"))
     ends = {line["found"] for line in report["lines"] if line["hop"] == "server" and line["verdict"] == "ok"}
     assert ends == {f"the {kind} arrived" for kind in ("trace", "metric", "log", "event")}
     assert all(line["seconds"] > 0 for line in report["lines"] if line["found"].endswith("arrived"))

@@ -33,8 +33,6 @@ _ADDRESSES: Final = {
 }
 _COLLECTOR: Final = "http://127.0.0.1:8888"
 _BEHIND: Final = "http://127.0.0.1:4320"  # where a server listens when a Collector has 4318
-
-
 _NAME_ONE: Final = "name where records end: --server, --prometheus, --loki or --traces"
 _INTERRUPTED: Final = 130
 

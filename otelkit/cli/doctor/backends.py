@@ -11,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from otelkit.cli.doctor.door import ClosedError, Door
+from otelkit.cli.doctor.endpoint import THIS_MACHINE
 from otelkit.cli.doctor.marked import SERVICE, Mark
 from otelkit.cli.doctor.report import Line, Verdict
 from otelkit.semconv.events import DOCTOR_CHECK
@@ -19,7 +20,6 @@ from otelkit.settings import Settings
 
 __all__ = ["Backend", "backends", "follow"]
 
-_THIS_MACHINE: Final = ("127.0.0.1", "localhost", "::1")
 _SKEW_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.25
 
@@ -168,7 +168,7 @@ def backends(
         address, insists = named.get(name) or defaults[name], bool(named.get(name))
         if address == "none":
             continue
-        own = name == "server" and (insists or urlsplit(address).hostname in _THIS_MACHINE)
+        own = name == "server" and (insists or urlsplit(address).hostname in THIS_MACHINE)
         token = (settings.read_token or settings.token) if own else ""
         seeks = {**kind.seeks, **(_WITHOUT_COLLECTOR if direct and name == "server" else {})}
         found.append(Backend(name, kind, Door(address, token=token, certificate=certificate), seeks, insists))

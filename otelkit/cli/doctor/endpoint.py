@@ -15,10 +15,13 @@ from otelkit.sdk.export.transport import Outcome
 from otelkit.sdk.routes import address_of, open_transport
 from otelkit.settings import Settings, without_credentials
 
-__all__ = ["KINDS", "check_endpoints", "check_settings", "server_beside", "unsent"]
+__all__ = ["KINDS", "THIS_MACHINE", "check_endpoints", "check_settings", "server_beside", "unsent"]
 
 KINDS: Final = ("the trace", "the metric", "the log", "the event")
 """What is sent, as lines call it."""
+
+THIS_MACHINE: Final = ("127.0.0.1", "localhost", "::1")
+"""Hosts that are nobody else's."""
 
 _EXPORTERS: Final = "OTEL_TRACES_EXPORTER, OTEL_METRICS_EXPORTER, OTEL_LOGS_EXPORTER and OTELKIT_LOG_LEVEL decide"
 _HTTP_PORT: Final = 4318
@@ -113,7 +116,7 @@ def _closed(error: OSError) -> str:
 
 
 def _open_advice(host: str) -> str:
-    if host in ("127.0.0.1", "localhost", "::1"):
+    if host in THIS_MACHINE:
         return "start `otelkit serve` or `otelkit collector run`, or set OTEL_EXPORTER_OTLP_ENDPOINT"
     return "check OTEL_EXPORTER_OTLP_ENDPOINT, the host's name, and that its firewall lets this machine in"
 

@@ -39,7 +39,7 @@ class Collector:
 
     def line(self) -> Line:
         """Say what it accepted since the beginning."""
-        grown = self._grown()
+        grown = self._since(self._read() or Counter())
         accepted = sum(count for (name, _), count in grown.items() if name.startswith("receiver_accepted"))
         refused = sum(count for (name, _), count in grown.items() if name.startswith("receiver_refused"))
         if refused:
@@ -56,10 +56,10 @@ class Collector:
 
     def why_not(self, kind: str) -> str:
         """Say what to change when ``kind`` did not arrive."""
-        now, grown = self._read(), self._grown()
+        now = self._read()
         if now is None:
             return "is it the backend that your Collector sends to? (--collector names the Collector's own metrics)"
-        signal = _PER_SIGNAL[kind]
+        signal, grown = _PER_SIGNAL[kind], self._since(now)
         stuck = _of(grown, f"exporter_send_failed_{signal}") or _of(now, f"exporter_queue_size_{_QUEUED[signal]}")
         if stuck:
             return f"the Collector holds it: {stuck} cannot deliver. Check that exporter's address and token in its log"
@@ -70,8 +70,8 @@ class Collector:
             said += f" and dropped some in {filtered}"
         return f"{said}: does an exporter point at this backend, and does a filter or a sampler take it out?"
 
-    def _grown(self) -> _Reading:
-        now, before = self._read() or Counter(), self._before or Counter()
+    def _since(self, now: _Reading) -> _Reading:
+        before = self._before or Counter()
         return Counter({key: count - before[key] for key, count in now.items()})
 
     def _read(self) -> _Reading | None:
